@@ -1,0 +1,86 @@
+# One non-recursive file; everything built lands in build/. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+CC ?= gcc
+ifeq ($(CC),cc)
+CC := gcc
+endif
+OPT ?= -O2 -g
+BUILD ?= build
+ARCH ?= x86_64
+VERSION := 0.1
+WARN := -Wall -Wextra -Wshadow -Wvla -Werror
+CFLAGS := -std=gnu11 $(OPT) $(WARN) -fno-common -D_GNU_SOURCE -DTORPOR_VERSION='"$(VERSION)"' \
+	-iquote criu-like -iquote . -iquote $(BUILD)/proto -MMD -MP $(EXTRA_CFLAGS)
+LIBS := -lprotobuf-c -lxxhash -lcap -lbsd $(EXTRA_LIBS)
+
+# --- schemas ------------------------------------------------------------------------------------
+PROTOS := $(wildcard proto/*.proto)
+PROTO_C := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
+PROTO_O := $(PROTO_C:.c=.o)
+
+# --- host code ----------------------------------------------------------------------------------
+LAYERS := base kernel core fd sock mem task ns mnt net rpc
+LIB_C := $(foreach d,$(LAYERS),$(wildcard criu-like/$(d)/*.c)) $(wildcard images/*.c)
+LIB_O := $(LIB_C:%.c=$(BUILD)/%.o)
+TOOL_C := $(wildcard criu-like/*.c)
+TOOL_O := $(TOOL_C:%.c=$(BUILD)/%.o)
+
+.PHONY: all help check test lint san cov sweep fuzz clean install
+all: $(BUILD)/torpor
+
+help:
+	@echo 'make            build build/torpor'
+	@echo 'make check      unit tests and lint (no root needed)'
+	@echo 'make test       everything CI runs (root)'
+	@echo 'make lint       budgets, dependency directions, globals, blob'
+	@echo 'make san        host code and unit tests under address and undefined-behaviour sanitizers'
+	@echo 'make cov        line coverage of the unit tests'
+	@echo 'make fuzz       build the fuzz targets and run each for a moment'
+	@echo 'make sweep      fault sweep and kill test at every operation (long, root)'
+	@echo 'make install    PREFIX=/usr/local'
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=proto --c_out=$(BUILD)/proto $<
+$(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c
+	$(CC) $(CFLAGS) -I$(BUILD)/proto -c -o $@ $<
+
+PROTO_H := $(PROTO_C:.c=.h)
+$(BUILD)/%.o: %.c | $(PROTO_H) $(BUILD)/generated/syscall-names.inc
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -iquote $(BUILD)/generated -c -o $@ $<
+
+# Names of system calls for printed programs, from the kernel's own header.
+$(BUILD)/generated/syscall-names.inc: Makefile
+	@mkdir -p $(@D)
+	printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' | sort -t[ -k2n >$@
+
+$(BUILD)/libtorpor.a: $(LIB_O) $(PROTO_O) $(BUILD)/pie/blob.o
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/torpor: $(TOOL_O) $(BUILD)/libtorpor.a
+	$(CC) $(CFLAGS) -o $@ $(TOOL_O) $(BUILD)/libtorpor.a $(LIBS)
+
+# --- the blob: freestanding, position independent, no relocation may remain -----------------------
+include pie/blob.mk
+
+# --- tests --------------------------------------------------------------------------------------
+include test/test.mk
+
+clean:
+	rm -rf $(BUILD)
+
+PREFIX ?= /usr/local
+install: $(BUILD)/torpor
+	install -D -m 755 $(BUILD)/torpor $(DESTDIR)$(PREFIX)/sbin/torpor
+	install -D -m 644 docs/torpor.8 $(DESTDIR)$(PREFIX)/share/man/man8/torpor.8
+	install -D -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/torpor
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

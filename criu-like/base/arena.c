@@ -1,0 +1,133 @@
+/*
+ * A bump allocator over malloc'ed chunks. One arena lives as long as one operation (a dump, a
+ * restore, one request of a service), so that nothing has to be freed singly and error paths need
+ * no cleanup of memory. Big requests get a chunk of their own.
+ */
+#include "arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK_BYTES = 256 * 1024, ALIGN = 16 };
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t used, size;
+	_Alignas(ALIGN) unsigned char data[];
+};
+
+static _Noreturn void out_of_memory(void)
+{
+	static const char text[] = "Error: out of memory\n";
+
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1); /* nothing else can be done with a failure */
+	_exit(1);
+}
+
+void arena_init(struct arena *a)
+{
+	a->chunk = NULL;
+}
+
+void arena_deinit(struct arena *a)
+{
+	while (a->chunk) {
+		struct arena_chunk *next = a->chunk->next;
+
+		free(a->chunk);
+		a->chunk = next;
+	}
+}
+
+static struct arena_chunk *chunk_new(size_t size)
+{
+	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+
+	if (!c)
+		out_of_memory();
+	c->size = size;
+	return c;
+}
+
+void *arena_alloc(struct arena *a, size_t len_bytes)
+{
+	size_t len = (len_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	struct arena_chunk *c = a->chunk;
+	void *p;
+
+	if (len < len_bytes)
+		out_of_memory();
+	if (c && len > CHUNK_BYTES / 4 && c->size - c->used < len) {
+		struct arena_chunk *big = chunk_new(len); /* behind the current one, which keeps its free space */
+
+		big->used = len;
+		big->next = c->next;
+		c->next = big;
+		return big->data;
+	}
+	if (!c || c->size - c->used < len) {
+		c = chunk_new(len > CHUNK_BYTES ? len : CHUNK_BYTES);
+		c->next = a->chunk;
+		a->chunk = c;
+	}
+	p = c->data + c->used;
+	c->used += len;
+	return p;
+}
+
+void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes)
+{
+	void *p = arena_alloc(a, new_bytes);
+
+	if (old_bytes)
+		memcpy(p, old, old_bytes);
+	return p;
+}
+
+void *arena_memdup(struct arena *a, const void *src, size_t len_bytes)
+{
+	return arena_grow(a, (void *)src, len_bytes, len_bytes);
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t len_bytes)
+{
+	char *p = arena_alloc(a, len_bytes + 1);
+
+	if (len_bytes)
+		memcpy(p, s, len_bytes);
+	return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
+{
+	va_list again;
+	char *p;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	p = arena_alloc(a, n < 0 ? 1 : (size_t)n + 1);
+	if (n >= 0)
+		(void)vsnprintf(p, (size_t)n + 1, fmt, ap);
+	return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *p;
+
+	va_start(ap, fmt);
+	p = arena_vprintf(a, fmt, ap);
+	va_end(ap);
+	return p;
+}

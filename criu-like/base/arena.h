@@ -1,0 +1,27 @@
+#pragma once
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * Memory of one operation: allocated from large chunks, never freed singly, released as a whole.
+ * An allocation never returns NULL: a process that cannot get memory prints one line and exits
+ * with status 1, which harms nobody (docs/decisions/0002-arena.md). All memory comes zeroed.
+ */
+struct arena_chunk;
+struct arena {
+	struct arena_chunk *chunk;
+};
+
+void arena_init(struct arena *a);
+void arena_deinit(struct arena *a);
+void *arena_alloc(struct arena *a, size_t len_bytes);
+/* Grows an array: the old content is copied, the rest is zero. */
+void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes);
+void *arena_memdup(struct arena *a, const void *src, size_t len_bytes);
+char *arena_strdup(struct arena *a, const char *s);
+char *arena_strndup(struct arena *a, const char *s, size_t len_bytes);
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
+
+#define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define arena_array(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))

@@ -1,0 +1,61 @@
+#pragma once
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+
+/*
+ * A checkpoint is a set of named images. An image holds records of one message type; a record is
+ * (id, protobuf message), where id is the index of the object it belongs to (task, thread, mm, open
+ * file description...: the kind defines it). Functions return 0 or -errno and report failures.
+ */
+struct image_set;
+struct image;
+
+enum image_set_flags {
+	IMAGE_SET_SYNC = 1, /* one syncfs before the commit record */
+};
+
+/* A new set in the directory dirfd (which stays the caller's). -EEXIST if it holds a committed set. */
+int image_set_create(struct arena *a, int dirfd, unsigned int flags, struct image_set **ret);
+/* Opens a committed set and verifies every image but the page stores against the commit record. */
+int image_set_open(struct arena *a, int dirfd, struct image_set **ret);
+/* Writes the commit record, last. Without it the directory is not a checkpoint. */
+int image_set_commit(struct image_set *s);
+/* Removes every file that this set created (a dump that failed). */
+void image_set_discard(struct image_set *s);
+void image_set_close(struct image_set *s);
+
+/* Writing: records are buffered; image_finish() writes the trailer. */
+int image_create(struct image_set *s, const char *stem, struct image **ret);
+int image_append(struct image *i, uint32_t id, const ProtobufCMessage *m);
+int image_finish(struct image *i);
+
+/* Reading: -ENOENT (unreported) when the set has no image of that stem. */
+int image_open(struct image_set *s, const char *stem, struct image **ret);
+/*
+ * 1: a record, 0: the end, -errno: broken. Unknown fields are refused. The message lives in the
+ * arena of the set.
+ */
+int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
+	       ProtobufCMessage **ret);
+uint32_t image_count(const struct image *i); /* records, known after image_open() */
+/* Stems of the set, in the order of the commit record. */
+size_t image_set_stems(const struct image_set *s, const char *const **ret);
+
+/*
+ * Page store: shards `pages-<n>.img`, raw and page aligned, each with a checksum per run kept in
+ * pagemap.img by the caller. A store being written appends; one being read is a descriptor.
+ */
+struct page_store;
+int page_store_create(struct image_set *s, uint32_t shard, struct page_store **ret);
+/* Appends whole pages; yields their offset in bytes and the xxh3-64 of the bytes. */
+int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov, uint64_t *ret_offset,
+		      uint64_t *ret_hash);
+int page_store_finish(struct page_store *p);
+/* A descriptor of shard n of an opened set, read-only; its size has been checked. */
+int page_store_open(struct image_set *s, uint32_t shard, int *ret_fd);
+uint64_t page_hash(const void *p, size_t len);
