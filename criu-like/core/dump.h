@@ -1,0 +1,39 @@
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "core/refuse.h"
+#include "core/stats.h"
+#include "core/task.h"
+#include "images/image.h"
+
+/* Role context: the coordinator during a dump. Reads /proc, numbers objects, writes images. */
+struct dump_options {
+	pid_t pid;
+	int images_fd, work_fd;
+	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
+	uint64_t ghost_limit_bytes;
+	unsigned int timeout_s;
+	const char *pidfile;
+	const char *const *action_script; /* NULL-terminated */
+	const char *const *external;      /* NULL-terminated */
+};
+
+struct file_space; /* core/file.h: open file descriptions and tables */
+struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
+struct memory; /* core/memory.h */
+
+struct dump {
+	struct arena arena;
+	const struct dump_options *opt;
+	struct blockers blockers;
+	struct tree tree;
+	struct image_set *set;
+	struct stats stats;
+	struct file_space *files;
+	struct inode_space *inodes;
+	struct memory *memory;
+	struct journal *journal;
+};

@@ -1,0 +1,42 @@
+#pragma once
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/dump.h"
+#include "core/prog.h"
+#include "core/restore.h"
+
+/*
+ * One constant structure per kind of kernel object. Hooks are optional except name, descriptor, one
+ * dump and one restore hook. The image of a kind is <name>.img; a record's id is the index of the
+ * task (SCOPE_TASK), of the thread (SCOPE_THREAD) or of the open file description (fd kinds).
+ *
+ * Messages on dump: the engine hands out an initialised message of the kind's type; what it points to
+ * must come from the arena. A hook that yields 1 (KIND_NOTHING) writes no record.
+ */
+enum { KIND_NOTHING = 1 };
+enum kind_scope { SCOPE_TASK, SCOPE_THREAD };
+
+struct task_kind {
+	const char *name;
+	const ProtobufCMessageDescriptor *descriptor;
+	enum kind_scope scope;
+	/* Answers of the questions asked inside: so many bytes, zeroed, given to ask and dump. */
+	size_t answer_bytes;
+	/* How many bytes of answers this thread needs, when it varies (timers). */
+	size_t (*answer_size)(struct dump *d, const struct thread *t);
+	/* Appends the questions: system calls inside the stopped thread, answers by prog_out(). */
+	int (*ask)(struct prog *p, const struct thread *t, void *answers);
+	/* From the outside and from the answers. The thread is stopped. */
+	int (*dump)(struct dump *d, const struct thread *t, const void *answers, void *msg);
+	/* Before the first fork: refuse what cannot work here. */
+	int (*plan)(struct restore *r, const struct task *t, const void *msg);
+	/* In the forked task, before the blob (SCOPE_TASK only). */
+	int (*apply)(struct self *s, const void *msg);
+	/* Appends what the blob is to run at this stage. */
+	int (*stage)(struct prog *p, const struct stage_at *at, const void *msg);
+};
+
+/* The registry (kinds.c): NULL-terminated, in order. */
+extern const struct task_kind *const task_kinds[];

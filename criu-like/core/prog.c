@@ -1,0 +1,252 @@
+/*
+ * The builder of programs. Operations, labels and data grow separately and are laid out behind each
+ * other when all sizes are known: head, operations, slots, data. Until then references to data are
+ * offsets from the start of the data.
+ */
+#include "core/prog.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/fault.h"
+
+static uint32_t align16(uint32_t n)
+{
+	return (n + 15) & ~15u;
+}
+
+void prog_init(struct prog *p, struct arena *a, uint32_t task)
+{
+	*p = (struct prog){ .arena = a, .task = task, .on_error = UINT32_MAX };
+	prog_where(p, "start");
+}
+
+void prog_where(struct prog *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	*vec_push(p->arena, &p->label) = arena_vprintf(p->arena, fmt, ap);
+	va_end(ap);
+	p->where = (uint32_t)p->label.n - 1;
+}
+
+struct prog_arg prog_room(struct prog *p, size_t len)
+{
+	uint32_t at = p->data_len;
+
+	bug_on(len > UINT32_MAX / 4 || at > UINT32_MAX / 2, "a program's data outgrew 32-bit offsets");
+	if (at + align16((uint32_t)len) > p->data_cap) {
+		uint32_t cap = (at + align16((uint32_t)len)) * 2 + 256;
+
+		p->data = arena_grow(p->arena, p->data, p->data_len, cap);
+		p->data_cap = cap;
+	}
+	p->data_len = at + align16((uint32_t)len);
+	return (struct prog_arg){ at, ARG_AREA };
+}
+
+struct prog_arg prog_in(struct prog *p, const void *bytes, size_t len)
+{
+	struct prog_arg a = prog_room(p, len);
+
+	if (len)
+		memcpy(p->data + a.value, bytes, len);
+	return a;
+}
+
+struct prog_arg prog_out(struct prog *p, void *host, size_t len)
+{
+	struct prog_arg a = prog_room(p, len);
+
+	*vec_push(p->arena, &p->out) = (struct prog_copy_back){ (uint32_t)a.value, (uint32_t)len, host };
+	return a;
+}
+
+void prog_point(struct prog *p, struct prog_arg in, uint32_t field, struct prog_arg target, uint32_t add)
+{
+	*vec_push(p->arena, &p->patch) =
+		(struct prog_patch){ (uint32_t)in.value + field, (uint32_t)target.value + add };
+}
+
+struct prog_arg prog_inside(struct prog_arg data, uint32_t add)
+{
+	data.value += add;
+	return data;
+}
+
+struct prog_op *prog_append(struct prog *p, enum prog_verb verb, long nr, const struct prog_arg arg[6])
+{
+	struct prog_op *op = vec_push(p->arena, &p->op);
+
+	op->verb = (uint8_t)verb;
+	op->nr = (uint16_t)nr;
+	op->where = p->where;
+	for (int i = 0; i < 6; i++) {
+		op->arg[i] = arg[i].value;
+		op->kinds |= (uint16_t)(arg[i].kind << (2 * i));
+	}
+	return op;
+}
+
+struct prog_op *prog_any(struct prog_op *op)
+{
+	op->flags |= PROG_ANY;
+	return op;
+}
+
+struct prog_op *prog_accept(struct prog_op *op, int error)
+{
+	op->flags |= PROG_ACCEPT;
+	op->expect = (int32_t)((uint32_t)op->expect << 8 | (uint32_t)error);
+	return op;
+}
+
+struct prog_op *prog_equals(struct prog_op *op, int result)
+{
+	op->flags |= PROG_EQUALS;
+	op->expect = result;
+	return op;
+}
+
+struct prog_op *prog_is_arg0(struct prog_op *op)
+{
+	op->flags |= PROG_IS_ARG0;
+	return op;
+}
+
+struct prog_arg prog_keep(struct prog *p)
+{
+	struct prog_op *op = &p->op.v[p->op.n - 1];
+
+	op->flags |= PROG_STORE;
+	op->slot = (uint16_t)p->n_slot;
+	return (struct prog_arg){ p->n_slot++, ARG_SLOT };
+}
+
+static struct prog_op *append3(struct prog *p, enum prog_verb verb, struct prog_arg a, struct prog_arg b,
+			       struct prog_arg c)
+{
+	return prog_append(p, verb, 0, (const struct prog_arg[6]){ a, b, c });
+}
+
+void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error)
+{
+	append3(p, VERB_CHECK, value, prog_imm(wanted), prog_imm(0))->expect = error;
+}
+
+void prog_loop(struct prog *p, uint32_t n_op, struct prog_arg value, int64_t wanted, uint32_t max)
+{
+	struct prog_op *op = append3(p, VERB_LOOP, value, prog_imm(wanted), prog_imm(n_op));
+
+	op->arg[3] = max;
+	op->slot = (uint16_t)p->n_slot++;
+}
+
+void prog_start(struct prog *p, struct prog_arg clone_args, size_t size, struct prog *child, int tid)
+{
+	struct prog_op *op;
+
+	*vec_push(p->arena, &p->started) = child;
+	op = append3(p, VERB_START, clone_args, prog_imm((int64_t)size), prog_imm((int64_t)p->started.n - 1));
+	op->arg[3] = tid;
+}
+
+void prog_pass(struct prog *p, uint32_t word)
+{
+	append3(p, VERB_PASS, prog_imm(word), prog_imm(0), prog_imm(0));
+}
+
+void prog_wait(struct prog *p, uint32_t word, uint32_t target)
+{
+	append3(p, VERB_WAIT, prog_imm(word), prog_imm(target), prog_imm(0));
+}
+
+void prog_park(struct prog *p)
+{
+	append3(p, VERB_PARK, prog_imm(0), prog_imm(0), prog_imm(0));
+}
+
+void prog_on_error_here(struct prog *p)
+{
+	p->on_error = (uint32_t)p->op.n;
+}
+
+static uint32_t op_offset(const struct prog *p)
+{
+	return (p->at + (uint32_t)sizeof(struct prog_head) + 63) & ~63u;
+}
+
+static uint32_t slot_offset(const struct prog *p)
+{
+	return op_offset(p) + (uint32_t)(p->op.n * sizeof(struct prog_op));
+}
+
+static uint32_t data_offset(const struct prog *p)
+{
+	return align16(slot_offset(p) + p->n_slot * (uint32_t)sizeof(int64_t));
+}
+
+uint32_t prog_size(const struct prog *p)
+{
+	return 128 + (uint32_t)(p->op.n * sizeof(struct prog_op)) + p->n_slot * 8 + 16 + p->data_len;
+}
+
+void prog_place(struct prog *p, uint32_t at)
+{
+	p->at = at;
+}
+
+static void emit_op(const struct prog *p, const struct prog_op *from, struct prog_op *to)
+{
+	*to = *from;
+	for (int i = 0; i < 6; i++)
+		if (((to->kinds >> (2 * i)) & 3) == ARG_AREA)
+			to->arg[i] += data_offset(p);
+	if (to->verb == VERB_START)
+		to->arg[2] = p->started.v[to->arg[2]]->at;
+}
+
+/* An operation that is to fail becomes a call that cannot succeed with just that errno. */
+static void emit_fault(const struct prog *p, struct prog_op *to, uint32_t i)
+{
+	int error = fault_operation((int)p->task, i);
+
+	if (error)
+		*to = (struct prog_op){ .verb = VERB_CHECK, .where = to->where, .expect = error,
+					.arg = { 0, 1 } };
+}
+
+void prog_emit(const struct prog *p, char *area, uint64_t base)
+{
+	struct prog_op *ops = (struct prog_op *)(area + op_offset(p));
+
+	*(struct prog_head *)(area + p->at) = (struct prog_head){
+		.task = p->task, .n_op = (uint32_t)p->op.n, .op = op_offset(p), .slot = slot_offset(p),
+		.on_error = p->on_error,
+	};
+	for (size_t i = 0; i < p->op.n; i++) {
+		emit_op(p, &p->op.v[i], &ops[i]);
+		emit_fault(p, &ops[i], (uint32_t)i);
+	}
+	memset(area + slot_offset(p), 0, p->n_slot * sizeof(int64_t));
+	if (p->data_len)
+		memcpy(area + data_offset(p), p->data, p->data_len);
+	vec_foreach(t, &p->patch) {
+		uint64_t address = base + data_offset(p) + t->target;
+
+		memcpy(area + data_offset(p) + t->at, &address, sizeof(address));
+	}
+}
+
+void prog_fetch(const struct prog *p, const char *area)
+{
+	vec_foreach(o, &p->out)
+		memcpy(o->host, area + data_offset(p) + o->at, o->len_bytes);
+}
+
+const char *prog_label(const struct prog *p, uint32_t where)
+{
+	return where < p->label.n ? p->label.v[where] : "unknown operation";
+}

@@ -1,0 +1,79 @@
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "core/prog.h"
+#include "core/refuse.h"
+#include "core/stats.h"
+#include "core/task.h"
+#include "images/image.h"
+
+/* Role contexts of a restore. */
+struct inherit_fd {
+	int fd;
+	const char *key;
+};
+struct restore_options {
+	int images_fd, work_fd;
+	bool detach, sibling, leave_stopped, shell_job, plan_only, show_stats;
+	const char *pidfile;
+	const char *const *action_script; /* NULL-terminated */
+	const struct inherit_fd *inherit; /* ends with key NULL */
+	const char *const *external;
+};
+
+struct fd_pool;   /* core/file.h: descriptors opened before the fork, for several tasks */
+struct file_plan; /* core/file.h */
+struct mem_plan;  /* core/memory.h */
+struct inode_space;
+
+/* The coordinator during a restore: reads images, builds the plan, drives the phases. */
+struct restore {
+	struct arena arena;
+	const struct restore_options *opt;
+	struct blockers blockers;
+	struct tree tree;
+	struct image_set *set;
+	struct stats stats;
+	struct file_plan *files;
+	struct inode_space *inodes;
+	struct mem_plan *memory;
+	struct journal *journal;
+	uint64_t area_base;     /* where the area (blob, report page, programs) lies in every task */
+	char *area;             /* the coordinator's own mapping of it (same address) */
+	uint64_t area_len;
+};
+
+/* The process in which descriptors are being opened: the task, the coordinator or a helper. */
+struct opener {
+	struct arena *arena;
+	struct restore *r;
+	const struct task *task; /* NULL: the coordinator, for a shared description */
+};
+
+/* A forked task before the blob: applies its own slice. */
+struct self {
+	struct arena *arena;
+	struct restore *r;
+	const struct task *task;
+};
+
+/*
+ * When the operations of a kind run in the blob. Between the stages stand barriers over all tasks.
+ * STAGE_TASK and STAGE_ARM: leader program only. The others: for every thread in its own program.
+ */
+enum stage {
+	STAGE_TASK,    /* the address space is final, the process has one thread */
+	STAGE_THREAD,  /* each thread, first thing: what it needs before anything can go wrong */
+	STAGE_SIGNALS, /* all helpers and zombies are dead: pending signals, SIGCHLD's action */
+	STAGE_CREDS,   /* limits, locks, seccomp, credentials and what they reset */
+	STAGE_ARM,     /* timers start to run */
+	STAGE_COUNT
+};
+struct stage_at {
+	enum stage stage;
+	struct restore *r;
+	const struct task *task;
+	const struct thread *thread;
+};
