@@ -14,3 +14,26 @@ $(BUILD)/test/unit/%: test/unit/%.c $(UNIT_PROTO_O) $(BUILD)/libtorpor.a
 check: unit
 unit: $(UNIT)
 	@failed=0; for t in $(UNIT); do echo "# $${t##*/}"; $$t || failed=1; done; exit $$failed
+
+# --- fuzz targets: every test/fuzz/*.c, with the library under sanitizers --------------------------
+FUZZ := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/*.c))
+FUZZ_RUNS ?= 20000
+FUZZ_FLAGS = $(subst -Werror,,$(CFLAGS)) -iquote $(BUILD)/generated -iquote $(BUILD)/test/unit -I$(BUILD)/proto \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DARENA_CHUNK_BYTES=16
+FUZZ_O := $(LIB_C:%.c=$(BUILD)/fuzz/obj/%.o)
+
+$(BUILD)/fuzz/obj/%.o: %.c | $(PROTO_H) $(BUILD)/generated/syscall-names.inc
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -c -o $@ $<
+$(BUILD)/fuzz/libtorpor.a: $(FUZZ_O) $(PROTO_O) $(UNIT_PROTO_O) $(BUILD)/pie/blob.o
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/fuzz/libtorpor.a
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -MF $@.d -o $@ $< $(BUILD)/fuzz/libtorpor.a $(LIBS)
+
+# A target that sees FUZZ_SEEDS writes its seeds there and ends.
+fuzz: $(FUZZ)
+	@for t in $(FUZZ); do c=$(BUILD)/fuzz/corpus/$${t##*/}; mkdir -p $$c; \
+		FUZZ_SEEDS=$$c $$t -runs=0 >/dev/null 2>&1; \
+		$$t -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$c- -print_final_stats=1 $$c 2>&1 | tail -n 8; \
+	done

@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK_BYTES = 256 * 1024, ALIGN = 16 };
+#ifndef ARENA_CHUNK_BYTES /* fuzzing sets it small, so that each allocation has its own borders */
+#define ARENA_CHUNK_BYTES (256 * 1024)
+#endif
+enum { CHUNK_BYTES = ARENA_CHUNK_BYTES, ALIGN = 16 };
 
 struct arena_chunk {
 	struct arena_chunk *next;

@@ -12,4 +12,5 @@ void *vec_reserve(struct arena *a, void *v, size_t n, size_t *cap, size_t elem_b
 #define vec_push(a, vec)                                                                           \
 	((vec)->v = vec_reserve((a), (vec)->v, (vec)->n, &(vec)->cap, sizeof(*(vec)->v)),          \
 	 &(vec)->v[(vec)->n++])
-#define vec_foreach(it, vec) for (typeof((vec)->v[0]) *it = (vec)->v; it < (vec)->v + (vec)->n; it++)
+#define vec_foreach(it, vec)                                                                       \
+	for (typeof((vec)->v[0]) *it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
