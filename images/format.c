@@ -11,9 +11,9 @@
 #include <endian.h>
 #include <inttypes.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/err.h"
+#include "images/hash.h"
 
 /* The high byte and the line ends show transfers that are not 8-bit clean. */
 static const unsigned char magic[8] = { 0x89, 'T', 'O', 'R', 'P', '\r', '\n', 0x1a };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "images/hash.h"
 #include "images/set.h"
 
 enum { PIECE_BYTES = 256 << 10, PIECE_IOV = 64, UNIT_BYTES = 4096 };

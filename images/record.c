@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "images/hash.h"
 #include "images/set.h"
 
 enum { BUFFER_BYTES = 64 << 10 };

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "images/hash.h"
 #include "images/record.h"
 #include "commit.pb-c.h"
 

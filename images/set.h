@@ -1,8 +1,6 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
-#define XXH_STATIC_LINKING_ONLY /* the size of the state */
-#include <xxhash.h>
 
 #include "base/vec.h"
 #include "images/backend.h"
@@ -36,6 +34,3 @@ const char *set_file_name(const struct image_set *s, const char *stem);
 /* Begins a file of a set being written. */
 int set_add(struct image_set *s, const char *stem, enum entry_type type, struct entry **ret,
 	    struct backend_file **ret_file);
-
-/* A streaming hash needs more alignment than an arena gives. */
-XXH3_state_t *hash_new(struct arena *a);

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "images/hash.h"
 #include "images/json.h"
 #include "images/record.h"
 #include "images/set.h"

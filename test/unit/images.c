@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 #include "base/err.h"
