@@ -8,9 +8,9 @@
 #include "images/image.h"
 
 /*
- * Where the files of a set live. A back end knows names and bytes, nothing of records. All functions
- * give 0 or -errno and report failures, but for size(), which leaves -ENOENT to the caller.
- * A back end is written or read, never both.
+ * Where the files of a set live. A back end knows names and bytes, nothing of records. All
+ * functions give 0 or -errno and report failures, but for size(), which leaves -ENOENT to the
+ * caller. A back end is written or read, never both.
  */
 struct backend;
 struct backend_file;
@@ -19,7 +19,8 @@ typedef VEC(const char *) backend_names;
 struct backend_ops {
 	/* Writing: each file front to back, several at once. The name must be new. */
 	int (*create)(struct backend *b, const char *name, struct backend_file **ret);
-	int (*append)(struct backend *b, struct backend_file *f, const struct iovec *iov, int n_iov);
+	int (*append)(struct backend *b, struct backend_file *f, const struct iovec *iov,
+		      int n_iov);
 	int (*finish)(struct backend *b, struct backend_file *f);
 	/* Makes everything durable where asked to, then the set complete, by its last file. */
 	int (*commit)(struct backend *b, struct span content);
@@ -44,8 +45,8 @@ struct backend {
 };
 
 #define IMAGE_SUFFIX ".img"
-#define COMMIT_STEM "commit"
-#define COMMIT_FILE COMMIT_STEM IMAGE_SUFFIX
+#define COMMIT_STEM  "commit"
+#define COMMIT_FILE  COMMIT_STEM IMAGE_SUFFIX
 
 int dir_backend_create(struct arena *a, int dirfd, unsigned int flags, struct backend **ret);
 int dir_backend_open(struct arena *a, int dirfd, struct backend **ret);

@@ -1,13 +1,13 @@
 /*
  * A set as a directory: one file per image, mode 0600, never reached through a symlink. The commit
- * record is what makes the directory a checkpoint. Its temporary file is made first and locked while
- * the set is written; its presence without the lock therefore tells of a dump that was killed, whose
- * files the next one may remove. Files that are not ours are never removed: a directory that holds
- * foreign *.img files is refused instead. Anything that does not end in .img is none of our business
- * (logs, and what container runtimes put beside the images).
+ * record is what makes the directory a checkpoint. Its temporary file is made first and locked
+ * while the set is written; its presence without the lock therefore tells of a dump that was
+ * killed, whose files the next one may remove. Files that are not ours are never removed: a
+ * directory that holds foreign *.img files is refused instead. Anything that does not end in .img
+ * is none of our business (logs, and what container runtimes put beside the images).
  *
- * Durability: one syncfs over all files before the rename, one fsync of the directory after it, both
- * only when asked for.
+ * Durability: one syncfs over all files before the rename, one fsync of the directory after it,
+ * both only when asked for.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -45,7 +45,7 @@ static int dir_create(struct backend *b, const char *name, struct backend_file *
 	struct backend_file *f = arena_new(b->arena, struct backend_file);
 	int r;
 
-	*f = (struct backend_file){ arena_strdup(b->arena, name), -1 };
+	*f = (struct backend_file){arena_strdup(b->arena, name), -1};
 	r = io_open_at(d->dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &f->fd);
 	if (r)
 		return fail(r, "create image file '%s/%s'", b->place, name);
@@ -108,7 +108,8 @@ static void dir_discard(struct backend *b)
 {
 	struct dir *d = dir_of(b);
 
-	/* The commit record goes first and the marker last: at every moment the rest can be told apart. */
+	/* The commit record goes first and the marker last: at every moment the rest can be told
+	 * apart. */
 	remove_file(d, COMMIT_FILE);
 	vec_foreach(f, &d->file) {
 		fd_close(&(*f)->fd);
@@ -127,7 +128,7 @@ static int dir_list(struct backend *b, backend_names *ret)
 
 	if (r)
 		return fail(r, "read image directory '%s'", b->place);
-	*ret = (backend_names){ 0 };
+	*ret = (backend_names){0};
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(name[i]);
 
@@ -159,7 +160,8 @@ static int dir_open(struct backend *b, const char *name, uint64_t size, int *ret
 		return fail(r, "open image file '%s/%s'", b->place, name);
 	r = io_size(fd, &found);
 	if (r || found != size)
-		return fail(-EINVAL, "'%s/%s' is no regular file of %" PRIu64 " bytes", b->place, name, size);
+		return fail(-EINVAL, "'%s/%s' is no regular file of %" PRIu64 " bytes", b->place,
+			    name, size);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -176,7 +178,7 @@ static int dir_load(struct backend *b, const char *name, uint64_t size, struct s
 	r = io_pread(fd, p, size, 0);
 	if (r)
 		return fail(r, "read image file '%s/%s'", b->place, name);
-	*ret = (struct span){ p, size };
+	*ret = (struct span){p, size};
 	return 0;
 }
 
@@ -206,7 +208,7 @@ static struct dir *dir_new(struct arena *a, int dirfd, unsigned int flags)
 {
 	struct dir *d = arena_new(a, struct dir);
 
-	d->backend = (struct backend){ &dir_ops, a, io_fd_path(a, dirfd) };
+	d->backend = (struct backend){&dir_ops, a, io_fd_path(a, dirfd)};
 	d->dirfd = dirfd;
 	d->marker = -1;
 	d->flags = flags;
@@ -260,12 +262,15 @@ static int clear_leftovers(struct dir *d, bool expected)
 		return r;
 	vec_foreach(n, &name)
 		if (!expected || !is_ours(d, *n))
-			return fail(-EINVAL, "'%s' holds '%s', which is not of this dump: use an empty directory",
-				    d->backend.place, *n);
+			return fail(
+				-EINVAL,
+				"'%s' holds '%s', which is not of this dump: use an empty directory",
+				d->backend.place, *n);
 	vec_foreach(n, &name) {
 		r = io_unlink_at(d->dirfd, *n);
 		if (r)
-			return fail(r, "remove '%s/%s' of an unfinished dump", d->backend.place, *n);
+			return fail(r, "remove '%s/%s' of an unfinished dump", d->backend.place,
+				    *n);
 	}
 	return 0;
 }

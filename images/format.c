@@ -16,7 +16,7 @@
 #include "images/hash.h"
 
 /* The high byte and the line ends show transfers that are not 8-bit clean. */
-static const unsigned char magic[8] = { 0x89, 'T', 'O', 'R', 'P', '\r', '\n', 0x1a };
+static const unsigned char magic[8] = {0x89, 'T', 'O', 'R', 'P', '\r', '\n', 0x1a};
 
 enum { AT_VERSION = 8, AT_RESERVED = 12, AT_STEM = 16 };
 _Static_assert(AT_STEM + FORMAT_STEM_BYTES == FORMAT_HEADER_BYTES, "the header has no gaps");
@@ -100,7 +100,9 @@ static int check_header(const char *stem, struct span bytes)
 		return fail(-EPROTO, "image '%s' is truncated (%zu bytes)", stem, bytes.len);
 	version = get32(bytes.p + AT_VERSION);
 	if (version != FORMAT_VERSION)
-		return fail(-EPROTO, "image '%s' has format version %" PRIu32 ", this torpor reads version %d",
+		return fail(-EPROTO,
+			    "image '%s' has format version %" PRIu32
+			    ", this torpor reads version %d",
 			    stem, version, FORMAT_VERSION);
 	if (memcmp(bytes.p + AT_STEM, want + AT_STEM, FORMAT_STEM_BYTES) != 0)
 		return fail(-EPROTO, "image '%s' holds another image (was a file renamed?)", stem);
@@ -117,13 +119,17 @@ static int check_records(const char *stem, struct span records, uint32_t *ret_co
 		uint32_t len;
 
 		if (records.len < FORMAT_RECORD_BYTES)
-			return fail(-EPROTO, "image '%s': record %" PRIu32 " is truncated", stem, n);
+			return fail(-EPROTO, "image '%s': record %" PRIu32 " is truncated", stem,
+				    n);
 		len = get32(records.p);
 		if (len > FORMAT_RECORD_MAX)
-			return fail(-EPROTO, "image '%s': record %" PRIu32 " claims %" PRIu32 " bytes, more than %d",
+			return fail(-EPROTO,
+				    "image '%s': record %" PRIu32 " claims %" PRIu32
+				    " bytes, more than %d",
 				    stem, n, len, FORMAT_RECORD_MAX);
 		if (len > records.len - FORMAT_RECORD_BYTES)
-			return fail(-EPROTO, "image '%s': record %" PRIu32 " is truncated", stem, n);
+			return fail(-EPROTO, "image '%s': record %" PRIu32 " is truncated", stem,
+				    n);
 		records.p += FORMAT_RECORD_BYTES + len;
 		records.len -= FORMAT_RECORD_BYTES + len;
 		n++;
@@ -142,19 +148,24 @@ int format_check(const char *stem, struct span bytes, struct format_image *ret)
 	if (r)
 		return r;
 	if (bytes.len > FORMAT_IMAGE_MAX)
-		return fail(-EPROTO, "image '%s' has %zu bytes, more than %llu", stem, bytes.len, FORMAT_IMAGE_MAX);
+		return fail(-EPROTO, "image '%s' has %zu bytes, more than %llu", stem, bytes.len,
+			    FORMAT_IMAGE_MAX);
 	trailer = bytes.p + bytes.len - FORMAT_TRAILER_BYTES;
 	if (get64(trailer + 8) != XXH3_64bits(bytes.p, bytes.len - 8))
-		return fail(-EPROTO, "image '%s' is damaged: wrong checksum, truncated or garbage at its end", stem);
-	ret->records = (struct span){ bytes.p + FORMAT_HEADER_BYTES,
-				      bytes.len - FORMAT_HEADER_BYTES - FORMAT_TRAILER_BYTES };
+		return fail(
+			-EPROTO,
+			"image '%s' is damaged: wrong checksum, truncated or garbage at its end",
+			stem);
+	ret->records = (struct span){bytes.p + FORMAT_HEADER_BYTES,
+				     bytes.len - FORMAT_HEADER_BYTES - FORMAT_TRAILER_BYTES};
 	r = check_records(stem, ret->records, &count);
 	if (r)
 		return r;
 	claimed = get64(trailer);
 	if (claimed != count)
-		return fail(-EPROTO, "image '%s' has %" PRIu32 " records, its trailer says %" PRIu64, stem, count,
-			    claimed);
+		return fail(-EPROTO,
+			    "image '%s' has %" PRIu32 " records, its trailer says %" PRIu64, stem,
+			    count, claimed);
 	ret->count = count;
 	return 0;
 }
@@ -167,7 +178,7 @@ bool format_next(struct span *records, uint32_t *ret_id, struct span *ret_messag
 		return false;
 	len = get32(records->p);
 	*ret_id = get32(records->p + 4);
-	*ret_message = (struct span){ records->p + FORMAT_RECORD_BYTES, len };
+	*ret_message = (struct span){records->p + FORMAT_RECORD_BYTES, len};
 	records->p += FORMAT_RECORD_BYTES + len;
 	records->len -= FORMAT_RECORD_BYTES + len;
 	return true;

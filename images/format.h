@@ -11,7 +11,7 @@
 enum {
 	FORMAT_VERSION = 1,
 	FORMAT_HEADER_BYTES = 64,
-	FORMAT_STEM_BYTES = 48, /* with at least one NUL */
+	FORMAT_STEM_BYTES = 48,	 /* with at least one NUL */
 	FORMAT_RECORD_BYTES = 8, /* before the message: length, id */
 	FORMAT_TRAILER_BYTES = 16,
 	FORMAT_RECORD_MAX = 64 << 20,

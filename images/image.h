@@ -16,7 +16,7 @@ struct image_set;
 struct image;
 
 enum image_set_flags {
-	IMAGE_SET_SYNC = 1,    /* one syncfs before the commit record, the directory synced after it */
+	IMAGE_SET_SYNC = 1, /* one syncfs before the commit record, the directory synced after it */
 	IMAGE_SET_REPLACE = 2, /* a committed set in the directory is removed first */
 };
 
@@ -61,8 +61,8 @@ size_t image_set_stems(const struct image_set *s, const char *const **ret);
 struct page_store;
 int page_store_create(struct image_set *s, uint32_t shard, struct page_store **ret);
 /* Appends whole pages; yields their offset in bytes and the xxh3-64 of the bytes. */
-int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov, uint64_t *ret_offset,
-		      uint64_t *ret_hash);
+int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov,
+		      uint64_t *ret_offset, uint64_t *ret_hash);
 int page_store_finish(struct page_store *p);
 /* A descriptor of shard n of an opened set, read-only; its size has been checked. */
 int page_store_open(struct image_set *s, uint32_t shard, int *ret_fd);

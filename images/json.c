@@ -1,8 +1,9 @@
 /*
  * `show`: every image printed by one walk over protobuf descriptors, so that no kind needs printing
  * code. Two notations share the walk: JSON for programs, indented text for people. Fields that are
- * absent are left out, so presence shows. Strings that are not UTF-8 (a path may hold any bytes) print
- * each offending byte as \u00XX. The nesting of the walk is that of a message, which the reader bounds.
+ * absent are left out, so presence shows. Strings that are not UTF-8 (a path may hold any bytes)
+ * print each offending byte as \u00XX. The nesting of the walk is that of a message, which the
+ * reader bounds.
  */
 #include "json.h"
 
@@ -76,7 +77,10 @@ static void print_real(struct printer *p, double v, int digits)
 	if (isfinite(v))
 		(void)fprintf(p->out, "%.*g", digits, v);
 	else
-		(void)fputs(isnan(v) ? "\"NaN\"" : v < 0 ? "\"-Infinity\"" : "\"Infinity\"", p->out);
+		(void)fputs(isnan(v) ? "\"NaN\""
+			    : v < 0  ? "\"-Infinity\""
+				     : "\"Infinity\"",
+			    p->out);
 }
 
 static void print_enum(struct printer *p, const ProtobufCEnumDescriptor *d, int v)
@@ -112,49 +116,32 @@ static void print_scalar(struct printer *p, const ProtobufCFieldDescriptor *f, c
 	case PROTOBUF_C_TYPE_FIXED64:
 		(void)fprintf(p->out, "%" PRIu64, *(const uint64_t *)v);
 		return;
-	case PROTOBUF_C_TYPE_FLOAT:
-		print_real(p, (double)*(const float *)v, 9);
-		return;
-	case PROTOBUF_C_TYPE_DOUBLE:
-		print_real(p, *(const double *)v, 17);
-		return;
+	case PROTOBUF_C_TYPE_FLOAT: print_real(p, (double)*(const float *)v, 9); return;
+	case PROTOBUF_C_TYPE_DOUBLE: print_real(p, *(const double *)v, 17); return;
 	case PROTOBUF_C_TYPE_BOOL:
 		(void)fputs(*(const protobuf_c_boolean *)v ? "true" : "false", p->out);
 		return;
-	case PROTOBUF_C_TYPE_ENUM:
-		print_enum(p, f->descriptor, *(const int *)v);
-		return;
-	case PROTOBUF_C_TYPE_STRING:
-		print_string(p, *(const char *const *)v);
-		return;
-	case PROTOBUF_C_TYPE_BYTES:
-		print_bytes(p, v);
-		return;
-	case PROTOBUF_C_TYPE_MESSAGE:
-		print_message(p, *(const ProtobufCMessage *const *)v);
-		return;
+	case PROTOBUF_C_TYPE_ENUM: print_enum(p, f->descriptor, *(const int *)v); return;
+	case PROTOBUF_C_TYPE_STRING: print_string(p, *(const char *const *)v); return;
+	case PROTOBUF_C_TYPE_BYTES: print_bytes(p, v); return;
+	case PROTOBUF_C_TYPE_MESSAGE: print_message(p, *(const ProtobufCMessage *const *)v); return;
 	}
 }
 
 static size_t element_bytes(ProtobufCType t)
 {
 	switch (t) {
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
+	case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
 	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
+	case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
+	case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return sizeof(uint64_t);
-	default:
-		return sizeof(uint32_t);
+	case PROTOBUF_C_TYPE_DOUBLE: return sizeof(uint64_t);
+	default: return sizeof(uint32_t);
 	}
 }
 
@@ -168,7 +155,8 @@ static void print_name(struct printer *p, const ProtobufCFieldDescriptor *f)
 }
 
 /* JSON: "name":[a,b]. Text: `name a b`, and one block per message. */
-static void print_list(struct printer *p, const ProtobufCFieldDescriptor *f, const char *v, size_t n)
+static void print_list(struct printer *p, const ProtobufCFieldDescriptor *f, const char *v,
+		       size_t n)
 {
 	if (p->json || f->type != PROTOBUF_C_TYPE_MESSAGE)
 		print_name(p, f);
@@ -249,8 +237,9 @@ static int print_image(struct printer *p, struct image_set *s, const char *stem,
 
 	if (r)
 		return r;
-	(void)fprintf(p->out, p->json ? "{\"image\":\"%s\",\"type\":\"%s\",\"records\":[" : "%s (%s)\n", stem,
-		      d->name);
+	(void)fprintf(p->out,
+		      p->json ? "{\"image\":\"%s\",\"type\":\"%s\",\"records\":[" : "%s (%s)\n",
+		      stem, d->name);
 	for (uint32_t n = 0; (r = image_next(i, d, &id, &m)) > 0; n++)
 		print_record(p, n, id, m);
 	if (r)
@@ -260,16 +249,18 @@ static int print_image(struct printer *p, struct image_set *s, const char *stem,
 	return ferror(p->out) ? fail(-EIO, "print image '%s'", stem) : 0;
 }
 
-int image_print_json(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d, FILE *out)
+int image_print_json(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
+		     FILE *out)
 {
-	struct printer p = { .out = out, .json = true };
+	struct printer p = {.out = out, .json = true};
 
 	return print_image(&p, s, stem, d);
 }
 
-int image_print_text(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d, FILE *out)
+int image_print_text(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
+		     FILE *out)
 {
-	struct printer p = { .out = out, .depth = 1 };
+	struct printer p = {.out = out, .depth = 1};
 
 	return print_image(&p, s, stem, d);
 }

@@ -11,5 +11,7 @@
  * line per value. Absent fields are left out. 0 or -errno (reported); -ENOENT when the set has no
  * such image (not reported).
  */
-int image_print_json(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d, FILE *out);
-int image_print_text(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d, FILE *out);
+int image_print_json(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
+		     FILE *out);
+int image_print_text(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
+		     FILE *out);

@@ -1,8 +1,8 @@
 /*
- * The page store: raw pages, without header, so that a page's offset is aligned and it can be mapped,
- * spliced or read directly. What lies where, and each run's checksum, is kept by the caller. The bytes
- * are hashed in pieces right before each piece is written, while they are in the cache: memory is
- * passed over once.
+ * The page store: raw pages, without header, so that a page's offset is aligned and it can be
+ * mapped, spliced or read directly. What lies where, and each run's checksum, is kept by the
+ * caller. The bytes are hashed in pieces right before each piece is written, while they are in the
+ * cache: memory is passed over once.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -60,7 +60,7 @@ static int cut_piece(struct cursor *c, struct iovec piece[PIECE_IOV])
 		size_t len = left < room ? left : room;
 
 		if (len)
-			piece[n++] = (struct iovec){ (char *)c->iov->iov_base + c->skip, len };
+			piece[n++] = (struct iovec){(char *)c->iov->iov_base + c->skip, len};
 		room -= len;
 		c->skip += len;
 		if (c->skip == c->iov->iov_len) {
@@ -86,8 +86,8 @@ static int append_pieces(struct page_store *p, struct cursor c, XXH3_state_t *ha
 	return r;
 }
 
-int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov, uint64_t *ret_offset,
-		      uint64_t *ret_hash)
+int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov,
+		      uint64_t *ret_offset, uint64_t *ret_hash)
 {
 	XXH3_state_t hash;
 	uint64_t len = 0;
@@ -98,7 +98,7 @@ int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov, 
 		len += iov[i].iov_len;
 	bug_on(len % UNIT_BYTES, "a page store takes whole pages");
 	(void)XXH3_64bits_reset(&hash); /* fails for NULL only */
-	r = append_pieces(p, (struct cursor){ iov, n_iov, 0 }, &hash);
+	r = append_pieces(p, (struct cursor){iov, n_iov, 0}, &hash);
 	if (r)
 		return r;
 	*ret_offset = p->entry->size;
@@ -125,6 +125,7 @@ int page_store_open(struct image_set *s, uint32_t shard, int *ret_fd)
 
 	bug_on(s->writing, "a set is either written or read");
 	if (!e || e->type != ENTRY_PAGES)
-		return fail(-EPROTO, "image '%s' is referred to, but not part of the checkpoint", stem);
+		return fail(-EPROTO, "image '%s' is referred to, but not part of the checkpoint",
+			    stem);
 	return s->backend->ops->open(s->backend, set_file_name(s, stem), e->size, ret_fd);
 }

@@ -41,7 +41,7 @@ XXH3_state_t *hash_new(struct arena *a)
 
 static int flush(struct image *i)
 {
-	struct iovec iov = { i->buf, i->used };
+	struct iovec iov = {i->buf, i->used};
 	struct backend *b = i->set->backend;
 	int r;
 
@@ -93,13 +93,14 @@ int image_append(struct image *i, uint32_t id, const ProtobufCMessage *m)
 
 	bug_on(!i->entry->open, "records are appended before image_finish()");
 	if (len > FORMAT_RECORD_MAX)
-		return fail(-EFBIG, "image '%s': record %" PRIu32 " (%s, %zu bytes)", i->entry->stem, i->count,
-			    m->descriptor->name, len);
+		return fail(-EFBIG, "image '%s': record %" PRIu32 " (%s, %zu bytes)",
+			    i->entry->stem, i->count, m->descriptor->name, len);
 	r = make_room(i, FORMAT_RECORD_BYTES + len);
 	if (r)
 		return r;
 	format_record((uint32_t)len, id, i->buf + i->used);
-	(void)protobuf_c_message_pack(m, i->buf + i->used + FORMAT_RECORD_BYTES); /* writes len bytes */
+	(void)protobuf_c_message_pack(m, i->buf + i->used +
+						 FORMAT_RECORD_BYTES); /* writes len bytes */
 	i->used += FORMAT_RECORD_BYTES + len;
 	i->count++;
 	return 0;
@@ -144,7 +145,7 @@ struct span record_pack_single(struct arena *a, const char *stem, const Protobuf
 	(void)protobuf_c_message_pack(m, record + FORMAT_RECORD_BYTES); /* writes len bytes */
 	format_trailer_count(1, trailer);
 	format_trailer_hash(XXH3_64bits(p, size - 8), trailer);
-	return (struct span){ (const char *)p, size };
+	return (struct span){(const char *)p, size};
 }
 
 int image_open(struct image_set *s, const char *stem, struct image **ret)
@@ -171,7 +172,7 @@ uint32_t image_count(const struct image *i)
 int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
 	       ProtobufCMessage **ret)
 {
-	struct wire_place at = { i->entry->stem, i->count };
+	struct wire_place at = {i->entry->stem, i->count};
 	struct span bytes;
 	uint32_t id;
 	int r;

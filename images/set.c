@@ -1,9 +1,9 @@
 /*
  * A set: the list of its files, and the commit record that makes it complete. Opening a set proves
- * that it is what was committed: every listed file is there with its size, no other image lies beside
- * them, every image but the page stores hashes to what the record says and frames its records
- * properly. Only then does a reader get to see a record. Images are read whole, once: what was checked
- * is what is used, also if somebody changes the files meanwhile.
+ * that it is what was committed: every listed file is there with its size, no other image lies
+ * beside them, every image but the page stores hashes to what the record says and frames its
+ * records properly. Only then does a reader get to see a record. Images are read whole, once: what
+ * was checked is what is used, also if somebody changes the files meanwhile.
  */
 #include "set.h"
 
@@ -71,11 +71,13 @@ int set_add(struct image_set *s, const char *stem, enum entry_type type, struct 
 	int r;
 
 	bug_on(!s->writing, "a set is either written or read");
-	bug_on(!format_stem_valid(stem) || !strcmp(stem, COMMIT_STEM), "this is no name for an image");
+	bug_on(!format_stem_valid(stem) || !strcmp(stem, COMMIT_STEM),
+	       "this is no name for an image");
 	bug_on(set_find(s, stem), "an image is created once");
 	if (s->entry.n == SET_FILES_MAX)
-		return fail(-EFBIG, "image '%s': the set has %d files already", stem, SET_FILES_MAX);
-	*e = (struct entry){ .stem = arena_strdup(s->arena, stem), .type = type, .open = true };
+		return fail(-EFBIG, "image '%s': the set has %d files already", stem,
+			    SET_FILES_MAX);
+	*e = (struct entry){.stem = arena_strdup(s->arena, stem), .type = type, .open = true};
 	r = s->backend->ops->create(s->backend, set_file_name(s, stem), ret_file);
 	if (r)
 		return r;
@@ -97,13 +99,15 @@ int image_set_commit(struct image_set *s)
 		bug_on(e->open, "every image is finished before the commit");
 		commit_file__init(f);
 		f->stem = (char *)e->stem;
-		f->type = e->type == ENTRY_PAGES ? COMMIT_FILE__TYPE__PAGES : COMMIT_FILE__TYPE__RECORDS;
+		f->type = e->type == ENTRY_PAGES ? COMMIT_FILE__TYPE__PAGES
+						 : COMMIT_FILE__TYPE__RECORDS;
 		f->size = e->size;
 		f->has_hash = e->type == ENTRY_RECORDS;
 		f->hash = e->hash;
 		commit.file[commit.n_file++] = f;
 	}
-	return s->backend->ops->commit(s->backend, record_pack_single(s->arena, COMMIT_STEM, &commit.base));
+	return s->backend->ops->commit(s->backend,
+				       record_pack_single(s->arena, COMMIT_STEM, &commit.base));
 }
 
 void image_set_discard(struct image_set *s)
@@ -121,7 +125,7 @@ void image_set_close(struct image_set *s)
 
 static int read_commit(struct arena *a, struct backend *b, Commit **ret)
 {
-	struct wire_place at = { COMMIT_STEM, 0 };
+	struct wire_place at = {COMMIT_STEM, 0};
 	struct format_image image;
 	struct span bytes, message;
 	ProtobufCMessage *m;
@@ -130,10 +134,11 @@ static int read_commit(struct arena *a, struct backend *b, Commit **ret)
 	int r = b->ops->size(b, COMMIT_FILE, &size);
 
 	if (r == -ENOENT)
-		return fail(-EINVAL, "'%s' holds no complete checkpoint (no commit record)", b->place);
+		return fail(-EINVAL, "'%s' holds no complete checkpoint (no commit record)",
+			    b->place);
 	if (!r && size > COMMIT_BYTES_MAX)
-		r = fail(-EPROTO, "image '" COMMIT_STEM "' has %" PRIu64 " bytes, more than %d", size,
-			 COMMIT_BYTES_MAX);
+		r = fail(-EPROTO, "image '" COMMIT_STEM "' has %" PRIu64 " bytes, more than %d",
+			 size, COMMIT_BYTES_MAX);
 	if (!r)
 		r = b->ops->load(b, COMMIT_FILE, size, &bytes);
 	if (!r)
@@ -141,7 +146,8 @@ static int read_commit(struct arena *a, struct backend *b, Commit **ret)
 	if (r)
 		return r;
 	if (image.count != 1 || !format_next(&image.records, &id, &message))
-		return fail(-EPROTO, "image '" COMMIT_STEM "' has %" PRIu32 " records, not 1", image.count);
+		return fail(-EPROTO, "image '" COMMIT_STEM "' has %" PRIu32 " records, not 1",
+			    image.count);
 	r = wire_unpack(a, &at, &commit__descriptor, message, &m);
 	if (r)
 		return r;
@@ -154,12 +160,13 @@ static int check_listed(const struct image_set *s, const CommitFile *f)
 	bool pages = f->type == COMMIT_FILE__TYPE__PAGES;
 
 	if (!format_stem_valid(f->stem) || !strcmp(f->stem, COMMIT_STEM))
-		return fail(-EPROTO, "image '" COMMIT_STEM "' lists a file under an impossible name");
+		return fail(-EPROTO,
+			    "image '" COMMIT_STEM "' lists a file under an impossible name");
 	if (set_find(s, f->stem))
 		return fail(-EPROTO, "image '" COMMIT_STEM "' lists '%s' twice", f->stem);
 	if (f->has_hash == pages)
-		return fail(-EPROTO, "image '" COMMIT_STEM "' lists '%s' with%s a checksum", f->stem,
-			    pages ? "" : "out");
+		return fail(-EPROTO, "image '" COMMIT_STEM "' lists '%s' with%s a checksum",
+			    f->stem, pages ? "" : "out");
 	if (f->size > (pages ? (uint64_t)INT64_MAX : FORMAT_IMAGE_MAX))
 		return fail(-EPROTO, "image '%s' is listed with an impossible size", f->stem);
 	return 0;
@@ -176,8 +183,11 @@ static int check_size(const struct image_set *s, const struct entry *e)
 	if (r)
 		return r;
 	if (size != e->size)
-		return fail(-EPROTO, "image '%s' %s: it has %" PRIu64 " bytes, the commit record says %" PRIu64,
-			    e->stem, size < e->size ? "is truncated" : "has garbage at its end", size, e->size);
+		return fail(-EPROTO,
+			    "image '%s' %s: it has %" PRIu64
+			    " bytes, the commit record says %" PRIu64,
+			    e->stem, size < e->size ? "is truncated" : "has garbage at its end",
+			    size, e->size);
 	return 0;
 }
 
@@ -190,15 +200,20 @@ static int read_listed(struct image_set *s, const CommitFile *f)
 
 	if (r)
 		return r;
-	*e = (struct entry){ .stem = f->stem, .size = f->size, .hash = f->hash,
-			     .type = f->type == COMMIT_FILE__TYPE__PAGES ? ENTRY_PAGES : ENTRY_RECORDS };
+	*e = (struct entry){.stem = f->stem,
+			    .size = f->size,
+			    .hash = f->hash,
+			    .type = f->type == COMMIT_FILE__TYPE__PAGES ? ENTRY_PAGES
+									: ENTRY_RECORDS};
 	r = check_size(s, e);
 	if (!r && e->type == ENTRY_RECORDS) {
 		r = b->ops->load(b, set_file_name(s, e->stem), e->size, &bytes);
 		if (!r)
 			r = format_check(e->stem, bytes, &e->image);
 		if (!r && XXH3_64bits(bytes.p, bytes.len) != e->hash)
-			r = fail(-EPROTO, "image '%s' is not the one that was committed (other checksum)", e->stem);
+			r = fail(-EPROTO,
+				 "image '%s' is not the one that was committed (other checksum)",
+				 e->stem);
 	}
 	if (r)
 		return r;
@@ -219,7 +234,8 @@ static int check_surplus(const struct image_set *s)
 		const char *stem = arena_strndup(s->arena, *n, strlen(*n) - suffix);
 
 		if (strcmp(stem, COMMIT_STEM) != 0 && !set_find(s, stem))
-			return fail(-EPROTO, "'%s' holds '%s', which is not part of the checkpoint", b->place, *n);
+			return fail(-EPROTO, "'%s' holds '%s', which is not part of the checkpoint",
+				    b->place, *n);
 	}
 	return 0;
 }
@@ -233,8 +249,8 @@ int set_open(struct arena *a, struct backend *b, struct image_set **ret)
 	if (r)
 		return r;
 	if (commit->n_file > SET_FILES_MAX)
-		return fail(-EPROTO, "image '" COMMIT_STEM "' lists %zu files, more than %d", commit->n_file,
-			    SET_FILES_MAX);
+		return fail(-EPROTO, "image '" COMMIT_STEM "' lists %zu files, more than %d",
+			    commit->n_file, SET_FILES_MAX);
 	for (size_t i = 0; i < commit->n_file && !r; i++)
 		r = read_listed(s, commit->file[i]);
 	if (!r)

@@ -1,9 +1,9 @@
 /*
  * protobuf reads generously: what it does not know is kept aside, what comes twice is merged, what
- * nests is followed down the stack. A checkpoint read that way would lose state silently or bring the
- * reader down, so each record is walked over its descriptor first, with an explicit stack, and only
- * what passes is given to the library. Its memory comes from the arena under a budget: a few bytes
- * on the wire may stand for a big message.
+ * nests is followed down the stack. A checkpoint read that way would lose state silently or bring
+ * the reader down, so each record is walked over its descriptor first, with an explicit stack, and
+ * only what passes is given to the library. Its memory comes from the arena under a budget: a few
+ * bytes on the wire may stand for a big message.
  */
 #include "wire.h"
 
@@ -36,8 +36,8 @@ struct value {
 
 static int broken(const struct walk *w, const char *field, const char *what)
 {
-	return fail(-EPROTO, "image '%s': record %" PRIu32 ": %s%s%s %s", w->at->stem, w->at->record,
-		    w->frame[w->depth].d->name, *field ? "." : "", field, what);
+	return fail(-EPROTO, "image '%s': record %" PRIu32 ": %s%s%s %s", w->at->stem,
+		    w->at->record, w->frame[w->depth].d->name, *field ? "." : "", field, what);
 }
 
 static bool cut_varint(struct span *s, size_t max_bytes, uint64_t *ret)
@@ -48,7 +48,7 @@ static bool cut_varint(struct span *s, size_t max_bytes, uint64_t *ret)
 		v |= (uint64_t)((unsigned char)s->p[i] & 0x7f) << (7 * i);
 		if ((unsigned char)s->p[i] & 0x80)
 			continue;
-		*s = (struct span){ s->p + i + 1, s->len - i - 1 };
+		*s = (struct span){s->p + i + 1, s->len - i - 1};
 		*ret = v;
 		return true;
 	}
@@ -59,8 +59,8 @@ static bool cut_bytes(struct span *s, uint64_t len, struct span *ret)
 {
 	if (len > s->len)
 		return false;
-	*ret = (struct span){ s->p, len };
-	*s = (struct span){ s->p + len, s->len - len };
+	*ret = (struct span){s->p, len};
+	*s = (struct span){s->p + len, s->len - len};
 	return true;
 }
 
@@ -69,12 +69,9 @@ static bool cut_value(struct span *s, ProtobufCWireType type, struct value *ret)
 	uint64_t len;
 
 	switch (type) {
-	case PROTOBUF_C_WIRE_TYPE_VARINT:
-		return cut_varint(s, 10, &ret->number);
-	case PROTOBUF_C_WIRE_TYPE_64BIT:
-		return cut_bytes(s, 8, &ret->bytes);
-	case PROTOBUF_C_WIRE_TYPE_32BIT:
-		return cut_bytes(s, 4, &ret->bytes);
+	case PROTOBUF_C_WIRE_TYPE_VARINT: return cut_varint(s, 10, &ret->number);
+	case PROTOBUF_C_WIRE_TYPE_64BIT: return cut_bytes(s, 8, &ret->bytes);
+	case PROTOBUF_C_WIRE_TYPE_32BIT: return cut_bytes(s, 4, &ret->bytes);
 	case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
 		return cut_varint(s, 5, &len) && cut_bytes(s, len, &ret->bytes);
 	}
@@ -86,24 +83,21 @@ static ProtobufCWireType wire_type(ProtobufCType t)
 	switch (t) {
 	case PROTOBUF_C_TYPE_FIXED32:
 	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return PROTOBUF_C_WIRE_TYPE_32BIT;
+	case PROTOBUF_C_TYPE_FLOAT: return PROTOBUF_C_WIRE_TYPE_32BIT;
 	case PROTOBUF_C_TYPE_FIXED64:
 	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return PROTOBUF_C_WIRE_TYPE_64BIT;
+	case PROTOBUF_C_TYPE_DOUBLE: return PROTOBUF_C_WIRE_TYPE_64BIT;
 	case PROTOBUF_C_TYPE_STRING:
 	case PROTOBUF_C_TYPE_BYTES:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-	default:
-		return PROTOBUF_C_WIRE_TYPE_VARINT;
+	case PROTOBUF_C_TYPE_MESSAGE: return PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+	default: return PROTOBUF_C_WIRE_TYPE_VARINT;
 	}
 }
 
 static int check_number(const struct walk *w, const ProtobufCFieldDescriptor *f, uint64_t v)
 {
-	if (f->type == PROTOBUF_C_TYPE_ENUM && !protobuf_c_enum_descriptor_get_value(f->descriptor, (int)v))
+	if (f->type == PROTOBUF_C_TYPE_ENUM &&
+	    !protobuf_c_enum_descriptor_get_value(f->descriptor, (int)v))
 		return broken(w, f->name, "has an unknown value");
 	return 0;
 }
@@ -126,15 +120,15 @@ static int enter(struct walk *w, const ProtobufCFieldDescriptor *f, struct span 
 {
 	if (w->depth + 1 == WIRE_NESTING_MAX)
 		return broken(w, f->name, "is nested too deeply");
-	w->frame[++w->depth] = (struct frame){ .d = f->descriptor, .rest = bytes };
+	w->frame[++w->depth] = (struct frame){.d = f->descriptor, .rest = bytes};
 	return 0;
 }
 
 static int check_value(struct walk *w, const ProtobufCFieldDescriptor *f, ProtobufCWireType type,
 		       const struct value *v)
 {
-	bool list = f->label == PROTOBUF_C_LABEL_REPEATED && type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED &&
-		    wire_type(f->type) != type;
+	bool list = f->label == PROTOBUF_C_LABEL_REPEATED &&
+		    type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && wire_type(f->type) != type;
 
 	if (list)
 		return check_packed(w, f, v->bytes);
@@ -164,7 +158,7 @@ static int check_field(struct walk *w)
 {
 	struct frame *m = &w->frame[w->depth];
 	const ProtobufCFieldDescriptor *f;
-	struct value v = { 0 };
+	struct value v = {0};
 	uint64_t tag;
 
 	if (!cut_varint(&m->rest, 5, &tag) || tag > UINT32_MAX)
@@ -187,7 +181,8 @@ static int check_required(const struct walk *w)
 	const struct frame *m = &w->frame[w->depth];
 
 	for (unsigned int i = 0; i < m->d->n_fields && i < SEEN_BITS; i++)
-		if (m->d->fields[i].label == PROTOBUF_C_LABEL_REQUIRED && !(m->seen[i / 64] >> (i % 64) & 1))
+		if (m->d->fields[i].label == PROTOBUF_C_LABEL_REQUIRED &&
+		    !(m->seen[i / 64] >> (i % 64) & 1))
 			return broken(w, m->d->fields[i].name, "is missing");
 	return 0;
 }
@@ -231,13 +226,13 @@ static void budget_free(void *data, void *p)
 int wire_unpack(struct arena *a, const struct wire_place *at, const ProtobufCMessageDescriptor *d,
 		struct span bytes, ProtobufCMessage **ret)
 {
-	struct budget b = { a, budget_base + bytes.len * BUDGET_FACTOR };
-	ProtobufCAllocator allocator = { budget_alloc, budget_free, &b };
-	struct walk w = { .at = at };
+	struct budget b = {a, budget_base + bytes.len * BUDGET_FACTOR};
+	ProtobufCAllocator allocator = {budget_alloc, budget_free, &b};
+	struct walk w = {.at = at};
 	ProtobufCMessage *m;
 	int r;
 
-	w.frame[0] = (struct frame){ .d = d, .rest = bytes };
+	w.frame[0] = (struct frame){.d = d, .rest = bytes};
 	r = check_message(&w);
 	if (r)
 		return r;
@@ -245,8 +240,9 @@ int wire_unpack(struct arena *a, const struct wire_place *at, const ProtobufCMes
 		b.left = budget_max;
 	m = protobuf_c_message_unpack(d, &allocator, bytes.len, (const uint8_t *)bytes.p);
 	if (!m)
-		return fail(-EPROTO, "image '%s': record %" PRIu32 ": %s is malformed or too big to unpack", at->stem,
-			    at->record, d->name);
+		return fail(-EPROTO,
+			    "image '%s': record %" PRIu32 ": %s is malformed or too big to unpack",
+			    at->stem, at->record, d->name);
 	*ret = m;
 	return 0;
 }

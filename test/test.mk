@@ -8,7 +8,7 @@ $(BUILD)/test/unit/%.pb-c.c: test/unit/%.proto
 $(BUILD)/test/unit/%.pb-c.o: $(BUILD)/test/unit/%.pb-c.c
 	$(CC) $(CFLAGS) -I$(@D) -c -o $@ $<
 $(BUILD)/test/unit/%: test/unit/%.c $(UNIT_PROTO_O) $(BUILD)/libtorpor.a
-	$(CC) $(CFLAGS) -iquote $(BUILD)/test/unit -MF $@.d -o $@ $< $(UNIT_PROTO_O) $(BUILD)/libtorpor.a $(LIBS)
+	$(CC) $(CFLAGS) -iquote $(BUILD)/test/unit -iquote test/unit -MF $@.d -o $@ $< $(UNIT_PROTO_O) $(BUILD)/libtorpor.a $(LIBS)
 
 .PHONY: unit
 check: unit

@@ -1,6 +1,7 @@
 /*
- * The reader of sets, over a back end in memory. The first byte of the input says how much of the frame
- * is made valid for it: checksums would otherwise keep the fuzzer from everything behind them.
+ * The reader of sets, over a back end in memory. The first byte of the input says how much of the
+ * frame is made valid for it: checksums would otherwise keep the fuzzer from everything behind
+ * them.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static struct memory *memory_of(struct backend *b)
 
 static int memory_list(struct backend *b, backend_names *ret)
 {
-	*ret = (backend_names){ 0 };
+	*ret = (backend_names){0};
 	*vec_push(b->arena, ret) = COMMIT_FILE;
 	*vec_push(b->arena, ret) = "tasks.img";
 	return 0;
@@ -44,7 +45,9 @@ static const struct span *find(struct backend *b, const char *name)
 {
 	struct memory *m = memory_of(b);
 
-	return !strcmp(name, COMMIT_FILE) ? &m->commit : !strcmp(name, "tasks.img") ? &m->tasks : NULL;
+	return !strcmp(name, COMMIT_FILE)   ? &m->commit
+	       : !strcmp(name, "tasks.img") ? &m->tasks
+					    : NULL;
 }
 
 static int memory_size(struct backend *b, const char *name, uint64_t *ret)
@@ -63,10 +66,11 @@ static int memory_load(struct backend *b, const char *name, uint64_t size, struc
 	const struct span *s = find(b, name);
 	char *p = malloc(size ? size : 1);
 
-	bug_on(!s || s->len != size || m->n_copy == array_size(m->copy), "files are loaded once, whole");
+	bug_on(!s || s->len != size || m->n_copy == array_size(m->copy),
+	       "files are loaded once, whole");
 	memcpy(p, s->p, size);
 	m->copy[m->n_copy++] = p;
-	*ret = (struct span){ p, size };
+	*ret = (struct span){p, size};
 	return 0;
 }
 
@@ -89,11 +93,11 @@ static struct span wrap(struct arena *a, const char *stem, struct span records)
 		memcpy(&len, records.p, sizeof(len));
 		if (len > records.len - 8)
 			break;
-		records = (struct span){ records.p + 8 + len, records.len - 8 - len };
+		records = (struct span){records.p + 8 + len, records.len - 8 - len};
 	}
 	format_trailer_count(count, trailer);
 	format_trailer_hash(XXH3_64bits(p, size - 8), trailer);
-	return (struct span){ (const char *)p, size };
+	return (struct span){(const char *)p, size};
 }
 
 static struct span wrap_message(struct arena *a, const char *stem, struct span message)
@@ -102,7 +106,7 @@ static struct span wrap_message(struct arena *a, const char *stem, struct span m
 
 	format_record((uint32_t)message.len, 7, p);
 	memcpy(p + FORMAT_RECORD_BYTES, message.p, message.len);
-	return wrap(a, stem, (struct span){ (const char *)p, FORMAT_RECORD_BYTES + message.len });
+	return wrap(a, stem, (struct span){(const char *)p, FORMAT_RECORD_BYTES + message.len});
 }
 
 static struct span commit_for(struct arena *a, struct span tasks)
@@ -123,32 +127,34 @@ static void set_up(struct memory *m, enum shape shape, struct span in)
 {
 	struct arena *a = m->backend.arena;
 
-	m->tasks = shape == RAW_IMAGE ? in :
-		   shape == RECORDS   ? wrap(a, "tasks", in) :
-		   shape == MESSAGE   ? wrap_message(a, "tasks", in) :
-					wrap(a, "tasks", (struct span){ "", 0 });
-	m->commit = shape == RAW_COMMIT	    ? in :
-		    shape == COMMIT_MESSAGE ? wrap_message(a, COMMIT_STEM, in) :
-					      commit_for(a, m->tasks);
+	m->tasks = shape == RAW_IMAGE ? in
+		   : shape == RECORDS ? wrap(a, "tasks", in)
+		   : shape == MESSAGE ? wrap_message(a, "tasks", in)
+				      : wrap(a, "tasks", (struct span){"", 0});
+	m->commit = shape == RAW_COMMIT	      ? in
+		    : shape == COMMIT_MESSAGE ? wrap_message(a, COMMIT_STEM, in)
+					      : commit_for(a, m->tasks);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct arena a;
-	struct memory m = { .backend = { &memory_ops, &a, "memory" } };
+	struct memory m = {.backend = {&memory_ops, &a, "memory"}};
 	struct image_set *s;
 	FILE *out;
 
 	if (!len)
 		return 0;
 	arena_init(&a);
-	set_up(&m, data[0] % SHAPES, (struct span){ (const char *)data + 1, len - 1 });
+	set_up(&m, data[0] % SHAPES, (struct span){(const char *)data + 1, len - 1});
 	if (!set_open(&a, &m.backend, &s)) {
-		const ProtobufCMessageDescriptor *const d[] = { &sample__descriptor, &head__descriptor };
+		const ProtobufCMessageDescriptor *const d[] = {&sample__descriptor,
+							       &head__descriptor};
 
 		out = fopen("/dev/null", "we");
 		for (size_t k = 0; k < array_size(d) * 2; k++)
-			(void)(k % 2 ? image_print_text : image_print_json)(s, "tasks", d[k / 2], out);
+			(void)(k % 2 ? image_print_text : image_print_json)(s, "tasks", d[k / 2],
+									    out);
 		(void)fclose(out);
 	}
 	while (m.n_copy)
@@ -173,9 +179,10 @@ static void seed(const char *dir, const char *name, enum shape shape, struct spa
 
 static void write_seeds(const char *dir)
 {
-	static const char message[] = "\x08\x01\x10\x03\x55\1\2\3\4\x70\1\x7a\3abc\x82\1\2\0\1\x8a\1\2\x08\5\x90\1\7"
-				      "\x9a\1\2\1\2\xa2\1\1\0\xba\1\2\x08\1\xc2\1\2\x08\1\xd0\1\1\xe2\1\10\1\2\3\4\5\6\7";
-	struct span m = { message, sizeof(message) };
+	static const char message[] =
+		"\x08\x01\x10\x03\x55\1\2\3\4\x70\1\x7a\3abc\x82\1\2\0\1\x8a\1\2\x08\5\x90\1\7"
+		"\x9a\1\2\1\2\xa2\1\1\0\xba\1\2\x08\1\xc2\1\2\x08\1\xd0\1\1\xe2\1\10\1\2\3\4\5\6\7";
+	struct span m = {message, sizeof(message)};
 	struct arena a;
 	struct span tasks, commit;
 
@@ -184,11 +191,13 @@ static void write_seeds(const char *dir)
 	commit = commit_for(&a, tasks);
 	seed(dir, "message", MESSAGE, m);
 	seed(dir, "image", RAW_IMAGE, tasks);
-	seed(dir, "records", RECORDS, (struct span){ tasks.p + FORMAT_HEADER_BYTES, FORMAT_RECORD_BYTES + m.len });
+	seed(dir, "records", RECORDS,
+	     (struct span){tasks.p + FORMAT_HEADER_BYTES, FORMAT_RECORD_BYTES + m.len});
 	seed(dir, "commit", RAW_COMMIT, commit);
 	seed(dir, "commit-message", COMMIT_MESSAGE,
-	     (struct span){ commit.p + FORMAT_HEADER_BYTES + FORMAT_RECORD_BYTES,
-			    commit.len - FORMAT_HEADER_BYTES - FORMAT_RECORD_BYTES - FORMAT_TRAILER_BYTES });
+	     (struct span){commit.p + FORMAT_HEADER_BYTES + FORMAT_RECORD_BYTES,
+			   commit.len - FORMAT_HEADER_BYTES - FORMAT_RECORD_BYTES -
+				   FORMAT_TRAILER_BYTES});
 	arena_deinit(&a);
 }
 
@@ -202,6 +211,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		write_seeds(dir);
 		exit(0);
 	}
-	log_setup(&(struct log_config){ .fd = open("/dev/null", O_WRONLY | O_CLOEXEC), .level = LOG_WARN });
+	log_setup(&(struct log_config){.fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
+				       .level = LOG_WARN});
 	return 0;
 }
