@@ -1,6 +1,7 @@
 #pragma once
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Messages for people and machines. The sink is the one mutable global that every process of the
@@ -9,6 +10,12 @@
  */
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
+
+/* Lines of processes that have no descriptor of ours any more: shared memory, written out by another. */
+struct log_buffer {
+	uint32_t size, used;
+	char text[];
+};
 
 struct log_config {
 	int fd;                 /* where messages go; -1: stderr */
@@ -19,6 +26,10 @@ struct log_config {
 };
 
 void log_setup(const struct log_config *c);
+/* From here on this process puts its lines into the buffer (NULL: to the descriptor again). */
+void log_to_buffer(struct log_buffer *b);
+/* Writes out what others put there, and empties it. */
+void log_flush_buffer(struct log_buffer *b);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vwrite(enum log_level level, const char *fmt, va_list ap);

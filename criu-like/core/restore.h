@@ -43,6 +43,12 @@ struct restore {
 	uint64_t area_base;     /* where the area (blob, report page, programs) lies in every task */
 	char *area;             /* the coordinator's own mapping of it (same address) */
 	uint64_t area_len;
+	uint32_t log_at;        /* offset of the tasks' struct log_buffer */
+	uint32_t born_at;       /* offset of the bytes that say who was born */
+	struct birth_plan *births; /* core/birth.h */
+	struct program_set *programs; /* core/program.h */
+	int coordinator_pidfd;
+	bool traced;            /* every thread is attached */
 };
 
 /* The process in which descriptors are being opened: the task, the coordinator or a helper. */
