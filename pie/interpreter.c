@@ -125,6 +125,8 @@ static inline void load(char *base, const struct prog_head *p, const struct prog
 			arg[i] += (long)base;
 		else if (kind == ARG_SLOT)
 			arg[i] = ((int64_t *)(base + p->slot))[arg[i]];
+		else if (kind == ARG_WORD)
+			arg[i] = *(volatile int32_t *)(base + arg[i]);
 	}
 }
 

@@ -42,6 +42,7 @@ enum prog_arg_kind {
 	ARG_IMM,  /* the number itself */
 	ARG_AREA, /* an offset in the area: the address is passed */
 	ARG_SLOT, /* the content of that slot of this program */
+	ARG_WORD, /* the 32-bit number at that offset in the area, as it is then */
 };
 
 struct prog_op {

@@ -76,6 +76,12 @@ struct prog_arg prog_inside(struct prog_arg data, uint32_t add)
 	return data;
 }
 
+struct prog_arg prog_word(struct prog_arg data)
+{
+	data.kind = ARG_WORD;
+	return data;
+}
+
 struct prog_op *prog_append(struct prog *p, enum prog_verb verb, long nr, const struct prog_arg arg[6])
 {
 	struct prog_op *op = vec_push(p->arena, &p->op);
@@ -123,6 +129,13 @@ struct prog_arg prog_keep(struct prog *p)
 	op->flags |= PROG_STORE;
 	op->slot = (uint16_t)p->n_slot;
 	return (struct prog_arg){ p->n_slot++, ARG_SLOT };
+}
+
+void prog_result(struct prog *p, int64_t *host)
+{
+	struct prog_arg kept = prog_keep(p);
+
+	*vec_push(p->arena, &p->result) = (struct prog_copy_slot){ (uint32_t)kept.value, host };
 }
 
 static struct prog_op *append3(struct prog *p, enum prog_verb verb, struct prog_arg a, struct prog_arg b,
@@ -201,9 +214,12 @@ void prog_place(struct prog *p, uint32_t at)
 static void emit_op(const struct prog *p, const struct prog_op *from, struct prog_op *to)
 {
 	*to = *from;
-	for (int i = 0; i < 6; i++)
-		if (((to->kinds >> (2 * i)) & 3) == ARG_AREA)
+	for (int i = 0; i < 6; i++) {
+		unsigned int kind = (to->kinds >> (2 * i)) & 3;
+
+		if (kind == ARG_AREA || kind == ARG_WORD)
 			to->arg[i] += data_offset(p);
+	}
 	if (to->verb == VERB_START)
 		to->arg[2] = p->started.v[to->arg[2]]->at;
 }
@@ -244,6 +260,8 @@ void prog_fetch(const struct prog *p, const char *area)
 {
 	vec_foreach(o, &p->out)
 		memcpy(o->host, area + data_offset(p) + o->at, o->len_bytes);
+	vec_foreach(s, &p->result)
+		memcpy(s->host, area + slot_offset(p) + s->slot * sizeof(int64_t), sizeof(*s->host));
 }
 
 const char *prog_label(const struct prog *p, uint32_t where)

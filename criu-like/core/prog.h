@@ -29,6 +29,10 @@ struct prog_copy_back {
 	uint32_t at, len_bytes;
 	void *host;
 };
+struct prog_copy_slot {
+	uint32_t slot;
+	int64_t *host;
+};
 struct prog {
 	struct arena *arena;
 	uint32_t task; /* index of the task, for reports and faults */
@@ -38,6 +42,7 @@ struct prog {
 	VEC(const char *) label;        /* index: prog_op.where */
 	VEC(struct prog_patch) patch;
 	VEC(struct prog_copy_back) out;
+	VEC(struct prog_copy_slot) result;
 	VEC(struct prog *) started;     /* programs of VERB_START operations */
 	char *data;
 	uint32_t data_len, data_cap;
@@ -57,6 +62,8 @@ struct prog_arg prog_room(struct prog *p, size_t len);
 void prog_point(struct prog *p, struct prog_arg in, uint32_t field, struct prog_arg target, uint32_t add);
 /* Byte `add` of a piece of data. */
 struct prog_arg prog_inside(struct prog_arg data, uint32_t add);
+/* The 32-bit number that lies there when the operation runs. */
+struct prog_arg prog_word(struct prog_arg data);
 
 static inline struct prog_arg prog_imm(int64_t value)
 {
@@ -93,6 +100,8 @@ struct prog_op *prog_equals(struct prog_op *op, int result);
 struct prog_op *prog_is_arg0(struct prog_op *op);
 /* Keeps the result of the last appended operation; the reference may be used as an argument later. */
 struct prog_arg prog_keep(struct prog *p);
+/* The result of the last appended operation, a tolerated -errno too, is put there by prog_fetch(). */
+void prog_result(struct prog *p, int64_t *host);
 
 void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error);
 /* Repeats the last n_op operations while value != wanted, at most max times. */
@@ -110,7 +119,7 @@ uint32_t prog_size(const struct prog *p);
 void prog_place(struct prog *p, uint32_t at);
 /* Writes the program into the area image at host address `area`; the area will be mapped at `base`. */
 void prog_emit(const struct prog *p, char *area, uint64_t base);
-/* Copies prog_out data from an area image (as it was after the run) to the host. */
+/* Copies prog_out data and results from an area image (as it was after the run) to the host. */
 void prog_fetch(const struct prog *p, const char *area);
 const char *prog_label(const struct prog *p, uint32_t where);
 /* One line per operation, like strace. */

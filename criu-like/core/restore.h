@@ -27,6 +27,7 @@ struct fd_pool;   /* core/file.h: descriptors opened before the fork, for severa
 struct file_plan; /* core/file.h */
 struct mem_plan;  /* core/memory.h */
 struct inode_space;
+struct task_records; /* core/task-kinds.h */
 
 /* The coordinator during a restore: reads images, builds the plan, drives the phases. */
 struct restore {
@@ -39,6 +40,7 @@ struct restore {
 	struct file_plan *files;
 	struct inode_space *inodes;
 	struct mem_plan *memory;
+	struct task_records *task_records;
 	struct journal *journal;
 	uint64_t area_base;     /* where the area (blob, report page, programs) lies in every task */
 	char *area;             /* the coordinator's own mapping of it (same address) */
