@@ -84,8 +84,9 @@ static void find_birth_sessions(struct planner *p)
 		pid_t want = t->sid == t->pid ? p->session[i] : t->sid;
 
 		p->session[i] = want;
-		if (t->parent && t->parent->sid == t->parent->pid && want && want != t->parent->pid &&
-		    !p->session[t->parent->index])
+		/* The root is born in the session of the tool, whatever its children want. */
+		if (t->parent && t->parent->index && t->parent->sid == t->parent->pid && want &&
+		    want != t->parent->pid && !p->session[t->parent->index])
 			p->session[t->parent->index] = want;
 	}
 }
@@ -237,14 +238,18 @@ static int plan_sharing(struct planner *p, struct birth *b)
 
 static void plan_group(struct planner *p, struct birth *b)
 {
-	struct task *t = b->task;
+	struct task *t = b->task, *leader;
 
 	b->pgid = t->pgid;
 	b->setsid = t->sid == t->pid;
-	b->lead_group = !b->setsid && t->pgid == t->pid;
-	if (t->pgid != p->own_pgid && !map_task(p, t->pgid) &&
-	    !map_get(&p->stand_in, (uint64_t)t->pgid, 0))
+	b->lead_group |= !b->setsid && t->pgid == t->pid;
+	if (t->pgid == p->own_pgid || map_get(&p->stand_in, (uint64_t)t->pgid, 0))
+		return;
+	leader = map_task(p, t->pgid);
+	if (!leader)
 		stand_in(p, t->pgid, b)->lead_group = true;
+	else if (leader->sid != leader->pid) /* also when it has gone to another group since */
+		p->of[leader->index]->lead_group = true;
 }
 
 /* A list in the order of birth: before the setsid first, stand-ins before those who need them. */
@@ -286,6 +291,8 @@ static void count_targets(struct planner *p)
 		p->plan->n_mm += (*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index;
 	}
 	p->plan->n_task = (uint32_t)p->r->tree.task.n;
+	vec_foreach(b, &p->plan->all)
+		p->plan->n_leave_group += (*b)->task && (*b)->lead_group && (*b)->pgid != (*b)->pid;
 	vec_foreach(b, &p->plan->all)
 		p->plan->n_fork += !((*b)->clone_flags & CLONE_VM);
 }

@@ -31,6 +31,7 @@ struct birth_plan {
 	uint32_t n_task;         /* births with a task */
 	uint32_t n_stand_in;
 	uint32_t n_fork;         /* births by fork: all but those that share their maker's memory */
+	uint32_t n_leave_group;  /* lead a group that others join, then go to another */
 	uint32_t n_zombie, n_mm_shared, n_mm; /* n_mm: address spaces */
 };
 

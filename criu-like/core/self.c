@@ -105,6 +105,12 @@ static int found_session(struct restore *r, const struct birth *b)
 	return k < 0 ? fail(k, "leave what only its children share") : 0;
 }
 
+/* Processes that pass GROUPED: not stand-ins, and not those that share memory (made later). */
+static uint32_t groupers(const struct restore *r)
+{
+	return r->births->n_task - r->births->n_mm_shared;
+}
+
 static int join_group(struct restore *r, const struct birth *b)
 {
 	long k;
@@ -112,6 +118,8 @@ static int join_group(struct restore *r, const struct birth *b)
 	if (sys(SYS_getpgid, 0) == b->pgid)
 		return 0;
 	k = area_wait(r, WORD_FORKED, r->births->n_fork);
+	if (!k && b->lead_group)
+		k = area_wait(r, WORD_GROUPED, groupers(r) - r->births->n_leave_group);
 	if (k)
 		return (int)k;
 	k = sys(SYS_setpgid, 0, b->pgid);
@@ -132,7 +140,7 @@ static int reap_stand_ins(const struct birth *b)
 
 static _Noreturn void stand_in(struct restore *r)
 {
-	_exit(area_wait(r, WORD_GROUPED, r->births->n_task - r->births->n_mm_shared) ? 1 : 0);
+	_exit(area_wait(r, WORD_GROUPED, groupers(r)) ? 1 : 0);
 }
 
 /* Its uid goes into the SIGCHLD and the siginfo of waitid, so it is set before it dies. */
