@@ -82,6 +82,17 @@ lint:
 # The freestanding code must build, and hold no relocation, for every architecture.
 cross: $(BUILD)/pie/x86_64/blob.bin $(BUILD)/pie/aarch64/blob.bin
 
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san:
+	$(MAKE) BUILD=build/san OPT='-O1 -g' EXTRA_CFLAGS='$(SAN) -DARENA_CHUNK_BYTES=16' unit
+
+# Lines of host code that the unit tests run, per file.
+cov:
+	$(MAKE) BUILD=build/cov OPT='-O0 -g' EXTRA_CFLAGS=--coverage unit >/dev/null
+	@find build/cov/criu-like build/cov/images -name '*.gcda' | sort | xargs gcov -n 2>/dev/null | \
+		awk '/^File .(criu-like|images)/ { file = $$2; gsub("\047", "", file); own = 1 } \
+		/^Lines executed/ && own { split($$2, a, ":"); printf "%7s of %4d  %s\n", a[2], $$4, file; own = 0 }'
+
 BENCH := $(patsubst scripts/bench.d/%.c,$(BUILD)/bench/%,$(wildcard scripts/bench.d/*.c))
 $(BUILD)/bench/%: scripts/bench.d/%.c
 	@mkdir -p $(@D)

@@ -1,10 +1,11 @@
 /*
  * A process of a chosen shape for scripts/bench: target CONTROL SHAPE N.
  *
- * It makes N of something (forked children, threads, pages, mappings, pipes), says so in the control
- * file, and waits. While the control file asks for it, the main thread spins reading the clock and
- * keeps the longest gap between two readings there: the stop of a dump as the target itself sees it.
- * The control file is a shared mapping, so the bench reads it while the target is stopped or gone.
+ * It makes N of something (forked children, threads, pages, mappings, pipes), says so in the
+ * control file, and waits. While the control file asks for it, the main thread spins reading the
+ * clock and keeps the longest gap between two readings there: the stop of a dump as the target
+ * itself sees it. The control file is a shared mapping, so the bench reads it while the target is
+ * stopped or gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,10 @@
 #include <unistd.h>
 
 struct control {
-	_Atomic uint64_t ready;	    /* 1 when the shape stands */
-	_Atomic uint64_t spin;	    /* set by the bench */
+	_Atomic uint64_t ready;	     /* 1 when the shape stands */
+	_Atomic uint64_t spin;	     /* set by the bench */
 	_Atomic uint64_t longest_ns; /* of the gaps since the bench wrote 0 here */
-	_Atomic uint64_t beats;	    /* goes on while the target lives */
+	_Atomic uint64_t beats;	     /* goes on while the target lives */
 };
 
 static void die(const char *what)
@@ -166,8 +167,9 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*make)(long n);
 	} shapes[] = {
-		{ "forked", fork_children }, { "threads", start_threads }, { "dirty", dirty_memory },
-		{ "mappings", make_mappings }, { "pipes", make_pipes },
+		{ "forked", fork_children }, { "threads", start_threads },
+		{ "dirty", dirty_memory },   { "mappings", make_mappings },
+		{ "pipes", make_pipes },
 	};
 	struct timespec tick = { .tv_nsec = 2000000 };
 	struct control *c;
