@@ -159,6 +159,8 @@ static int dir_open(struct backend *b, const char *name, uint64_t size, int *ret
 	if (r)
 		return fail(r, "open image file '%s/%s'", b->place, name);
 	r = io_size(fd, &found);
+	if (r && r != -EINVAL)
+		return fail(r, "read image file '%s/%s'", b->place, name);
 	if (r || found != size)
 		return fail(-EINVAL, "'%s/%s' is no regular file of %" PRIu64 " bytes", b->place,
 			    name, size);
@@ -264,7 +266,8 @@ static int clear_leftovers(struct dir *d, bool expected)
 		if (!expected || !is_ours(d, *n))
 			return fail(
 				-EINVAL,
-				"'%s' holds '%s', which is not of this dump: use an empty directory",
+				"'%s' holds '%s', which is not of this dump: "
+				    "use an empty directory",
 				d->backend.place, *n);
 	vec_foreach(n, &name) {
 		r = io_unlink_at(d->dirfd, *n);
@@ -284,8 +287,12 @@ static int clear_committed(struct dir *d, bool *ret_replaced)
 	*ret_replaced = false;
 	if (r == -ENOENT)
 		return 0;
-	if (!(d->flags & IMAGE_SET_REPLACE) || !is_ours(d, COMMIT_FILE))
-		return fail(-EEXIST, "'%s' holds a checkpoint already", d->backend.place);
+	if (r && r != -EINVAL)
+		return fail(r, "look for '%s/" COMMIT_FILE "'", d->backend.place);
+	if (r || !(d->flags & IMAGE_SET_REPLACE) || !is_ours(d, COMMIT_FILE)) {
+		(void)fail(-EINVAL, "'%s' holds a checkpoint already", d->backend.place);
+		return -EEXIST;
+	}
 	r = io_unlink_at(d->dirfd, COMMIT_FILE);
 	if (r)
 		return fail(r, "remove '%s/" COMMIT_FILE "'", d->backend.place);

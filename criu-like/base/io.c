@@ -1,6 +1,7 @@
 /*
  * Complete reads and writes, whole small files (those of /proc do not tell their size), and the few
- * calls that the files of a directory need. Every call can be made to fail by fault injection.
+ * calls that the files of a directory need. Nothing is logged: the caller knows what the file is for.
+ * Every call can be made to fail by fault injection.
  */
 #include "io.h"
 
@@ -36,7 +37,8 @@ int io_pwrite(int fd, const void *buf, size_t len, uint64_t offset)
 	for (size_t done = 0; done < len;) {
 		int r = fault_check();
 		ssize_t n = r ? (errno = -r, -1)
-			      : pwrite(fd, (const char *)buf + done, len - done, (off_t)(offset + done));
+			      : pwrite(fd, (const char *)buf + done, len - done,
+				       (off_t)(offset + done));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -247,8 +249,8 @@ bool io_same_file(int fd, int dirfd, const char *name)
 {
 	struct stat a, b;
 
-	return !fstat(fd, &a) && !fstatat(dirfd, name, &b, AT_SYMLINK_NOFOLLOW) && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return !fstat(fd, &a) && !fstatat(dirfd, name, &b, AT_SYMLINK_NOFOLLOW) &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 int io_writev(int fd, struct iovec *iov, int n_iov)

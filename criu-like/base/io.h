@@ -21,7 +21,7 @@ int io_slurp(struct arena *a, int fd, struct span *ret);
 /* The same for a path below dirfd. */
 int io_slurp_at(struct arena *a, int dirfd, const char *path, struct span *ret);
 
-/* Files of a directory. All descriptors are born O_CLOEXEC. A symlink as the last component: -ELOOP. */
+/* Files of a directory. Descriptors are born O_CLOEXEC. A symlink as the last component: -ELOOP. */
 int io_open_at(int dirfd, const char *name, int flags, unsigned int mode, int *ret_fd);
 /* A directory; symlinks in its path are followed. */
 int io_open_dir(const char *path, int *ret_fd);

@@ -134,6 +134,8 @@ static inline int write_set(struct box *b, unsigned int flags)
 		return r;
 	r = write_image(s, &b->arena, "head", 1) ?: write_image(s, &b->arena, "tasks", 2);
 	r = r ?: write_image(s, &b->arena, "empty", 0) ?: write_pages(s, 2) ?: image_set_commit(s);
+	if (r)
+		image_set_discard(s);
 	image_set_close(s);
 	return r;
 }
@@ -172,15 +174,21 @@ static inline void box_init(struct box *b)
 	log_setup(&(struct log_config){.fd = b->log, .level = LOG_WARN});
 }
 
-static inline void box_deinit(struct box *b)
+/* Empties the directory. */
+static inline void wipe(struct box *b)
 {
 	const char *const *name;
 	size_t n = 0;
 
-	(void)io_list(&b->arena, b->dirfd, &name, &n); /* cleaning up as far as it goes */
+	(void)io_list(&b->arena, b->dirfd, &name, &n); /* as far as it goes */
 	for (size_t i = 0; i < n; i++)
 		if (unlinkat(b->dirfd, name[i], 0))
 			(void)unlinkat(b->dirfd, name[i], AT_REMOVEDIR);
+}
+
+static inline void box_deinit(struct box *b)
+{
+	wipe(b);
 	(void)rmdir(b->path);
 	fd_close(&b->dirfd);
 	log_setup(&(struct log_config){.fd = -1, .level = LOG_WARN});

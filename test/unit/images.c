@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <xxhash.h>
 
+#include "base/fault.h"
 #include "imagebox.h"
 
 static struct span slurp(struct box *b, const char *name)
@@ -366,6 +367,41 @@ static const char *t_unknown_fields(struct box *b)
 	return NULL;
 }
 
+/* Whichever call fails: it is said, nothing half-done passes for a set, and the next one works. */
+static const char *t_every_failing_call(struct box *b)
+{
+	int failures = 0;
+
+	for (int n = 1; n < 100; n++) {
+		int r;
+
+		wipe(b);
+		check(!fault_setup(arena_printf(&b->arena, "dump:%d:28", n)));
+		r = write_set(b, IMAGE_SET_SYNC);
+		check(!fault_setup("dump:1000000:28"));
+		failures += r < 0;
+		check(r == 0 || said(b, ": No space left on device"));
+		check((read_set(b) == 0) == (r == 0));
+		check(!write_set(b, IMAGE_SET_REPLACE) && !read_set(b) && said(b, ""));
+	}
+	check(failures > 20 && failures < 80);
+	return NULL;
+}
+
+static const char *t_every_failing_read(struct box *b)
+{
+	int failures = 0;
+
+	check(!write_set(b, 0));
+	for (int n = 1; n < 60; n++) {
+		check(!fault_setup(arena_printf(&b->arena, "dump:%d:5", n)));
+		failures += read_set(b) < 0 && said(b, ": Input/output error");
+		check(!fault_setup("dump:1000000:5"));
+	}
+	check(failures > 10 && failures < 50 && !read_set(b));
+	return NULL;
+}
+
 static const struct test tests[] = {
 	{"round trip of all types", t_round_trip},
 	{"many records", t_many_records},
@@ -386,6 +422,8 @@ static const struct test tests[] = {
 	{"discard", t_discard},
 	{"full disk", t_disk_full},
 	{"unknown fields", t_unknown_fields},
+	{"every failing call", t_every_failing_call},
+	{"every failing call of a reader", t_every_failing_read},
 };
 
 int main(void)

@@ -131,13 +131,15 @@ static const char *print_both(struct box *b, struct image_set *s, char **ret_jso
 
 static const char want_json[] =
 	"{\"image\":\"tasks\",\"type\":\"Sample\",\"records\":[{\"id\":0,\"value\":{"
-	"\"int32\":-2147483648,\"sint32\":-2147483648,\"sfixed32\":-2,\"int64\":-9223372036854775808,"
+	"\"int32\":-2147483648,\"sint32\":-2147483648,\"sfixed32\":-2,"
+	"\"int64\":-9223372036854775808,"
 	"\"sint64\":-9223372036854775808,\"sfixed64\":9223372036854775807,\"uint32\":0,"
 	"\"fixed32\":4294967295,\"uint64\":18446744073709551615,\"fixed64\":18446744073709551615,"
 	"\"single\":0.5,\"real\":-0.10000000000000001,\"flag\":true,\"colour\":\"BLUE\","
 	"\"text\":\"text \\\"0\\\"\\u000a\\u00ff\xc3\xa9\",\"raw\":\"0001feff\",\"leaf\":{\"a\":0},"
 	"\"number\":[0,1,18446744073709551615],\"packed_number\":[-1,0,2147483647],"
-	"\"packed_colour\":[\"RED\",\"BLUE\"],\"word\":[\"\",\"\"],\"leaves\":[{\"a\":0},{\"a\":1}],"
+	"\"packed_colour\":[\"RED\",\"BLUE\"],\"word\":[\"\",\"\"],"
+	"\"leaves\":[{\"a\":0},{\"a\":1}],"
 	"\"other\":\"other\"}}]}\n";
 
 static const char *t_print(struct box *b)
