@@ -1,6 +1,6 @@
 /*
  * Complete reads and writes, whole small files (those of /proc do not tell their size), and the few
- * calls that the files of a directory need. Nothing is logged: the caller knows what the file is for.
+ * calls that the files of a directory need. Nothing is logged: callers know what the file is for.
  * Every call can be made to fail by fault injection.
  */
 #include "io.h"
