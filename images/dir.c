@@ -242,13 +242,10 @@ static int take_marker(struct dir *d, bool *ret_old)
 static bool is_ours(struct dir *d, const char *name)
 {
 	unsigned char start[8];
-	size_t digits;
 	_close_ int fd = -1;
 
-	if (!strncmp(name, "pages-", 6)) {
-		digits = strspn(name + 6, "0123456789");
-		return digits && !strcmp(name + 6 + digits, IMAGE_SUFFIX);
-	}
+	if (format_is_shard(name))
+		return true;
 	if (io_open_at(d->dirfd, name, O_RDONLY | O_NONBLOCK, 0, &fd))
 		return false;
 	return !io_pread(fd, start, sizeof(start), 0) && format_is_image(start, sizeof(start));

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "images/backend.h"
 #include "images/hash.h"
 
 /* The high byte and the line ends show transfers that are not 8-bit clean. */
@@ -59,6 +60,13 @@ bool format_stem_valid(const char *stem)
 bool format_is_image(const void *p, size_t len)
 {
 	return len >= sizeof(magic) && !memcmp(p, magic, sizeof(magic));
+}
+
+bool format_is_shard(const char *name)
+{
+	size_t digits = strncmp(name, "pages-", 6) ? 0 : strspn(name + 6, "0123456789");
+
+	return digits && !strcmp(name + 6 + digits, IMAGE_SUFFIX);
 }
 
 void format_header(const char *stem, unsigned char ret[FORMAT_HEADER_BYTES])

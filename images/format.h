@@ -21,6 +21,8 @@ enum {
 bool format_stem_valid(const char *stem);
 /* Whether the first bytes of a file are those of an image of any version. */
 bool format_is_image(const void *p, size_t len);
+/* Whether the name is that of a file of the page store. */
+bool format_is_shard(const char *name);
 void format_header(const char *stem, unsigned char ret[FORMAT_HEADER_BYTES]);
 void format_record(uint32_t len, uint32_t id, unsigned char ret[FORMAT_RECORD_BYTES]);
 /* The hash is put in by the caller, who hashes the count as well: see format_trailer_hash(). */

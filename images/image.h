@@ -30,6 +30,12 @@ int image_dir_open(const char *path, bool create, int *ret_fd);
 int image_set_create(struct arena *a, int dirfd, unsigned int flags, struct image_set **ret);
 /* Opens a committed set and verifies every image but the page stores against the commit record. */
 int image_set_open(struct arena *a, int dirfd, struct image_set **ret);
+/*
+ * A set as one stream, front to back: written to fd, or read from it up to the end of the set and
+ * held in memory. fd stays the caller's; for the reader only during the call.
+ */
+int image_stream_create(struct arena *a, int fd, unsigned int flags, struct image_set **ret);
+int image_stream_open(struct arena *a, int fd, struct image_set **ret);
 /* Writes the commit record, last. Without it the directory is not a checkpoint. */
 int image_set_commit(struct image_set *s);
 /* Removes every file that this set created (a dump that failed). */

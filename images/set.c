@@ -16,8 +16,6 @@
 #include "images/record.h"
 #include "commit.pb-c.h"
 
-enum { COMMIT_BYTES_MAX = 1 << 20 };
-
 struct entry *set_find(const struct image_set *s, const char *stem)
 {
 	vec_foreach(e, &s->entry)

@@ -7,7 +7,7 @@
 #include "images/format.h"
 
 /* Shared by the files of the image library only. */
-enum { SET_FILES_MAX = 4096 };
+enum { SET_FILES_MAX = 4096, COMMIT_BYTES_MAX = 1 << 20 };
 
 enum entry_type { ENTRY_RECORDS, ENTRY_PAGES };
 

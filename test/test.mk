@@ -34,6 +34,6 @@ $(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/fuzz/libtorpor.a
 # A target that sees FUZZ_SEEDS writes its seeds there and ends.
 fuzz: $(FUZZ)
 	@for t in $(FUZZ); do c=$(BUILD)/fuzz/corpus/$${t##*/}; mkdir -p $$c; \
-		FUZZ_SEEDS=$$c $$t -runs=0 >/dev/null 2>&1; \
+		FUZZ_SEEDS=$$c $$t -runs=0 >/dev/null 2>&1 || { echo "no seeds: $$t"; exit 1; }; \
 		$$t -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$c- -print_final_stats=1 $$c 2>&1 | tail -n 8; \
 	done

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -207,6 +208,28 @@ int io_rename_at(int dirfd, const char *from, const char *to)
 	int r = fault_check();
 
 	return r ? r : renameat(dirfd, from, dirfd, to) ? -errno : 0;
+}
+
+int io_dup(int fd, int *ret_fd)
+{
+	int r = fault_check();
+	int n = r ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (r || n < 0)
+		return r ? r : -errno;
+	*ret_fd = n;
+	return 0;
+}
+
+int io_memfd(const char *name, int *ret_fd)
+{
+	int r = fault_check();
+	int fd = r ? -1 : memfd_create(name, MFD_CLOEXEC);
+
+	if (r || fd < 0)
+		return r ? r : -errno;
+	*ret_fd = fd;
+	return 0;
 }
 
 int io_close(int *fd)

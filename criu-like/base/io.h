@@ -33,6 +33,8 @@ int io_size_at(int dirfd, const char *name, uint64_t *ret);
 int io_list(struct arena *a, int dirfd, const char *const **ret, size_t *ret_n);
 int io_unlink_at(int dirfd, const char *name);
 int io_rename_at(int dirfd, const char *from, const char *to);
+int io_dup(int fd, int *ret_fd);
+int io_memfd(const char *name, int *ret_fd);
 /* Closes a written descriptor and yields what close(2) says about its data. */
 int io_close(int *fd);
 int io_truncate(int fd, uint64_t size);

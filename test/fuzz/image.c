@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "images/hash.h"
 #include "images/json.h"
@@ -19,7 +22,7 @@
 #include "head.pb-c.h"
 #include "sample.pb-c.h"
 
-enum shape { RAW_IMAGE, RAW_COMMIT, RECORDS, MESSAGE, COMMIT_MESSAGE, SHAPES };
+enum shape { RAW_IMAGE, RAW_COMMIT, RECORDS, MESSAGE, COMMIT_MESSAGE, STREAM, SHAPES };
 
 struct memory {
 	struct backend backend;
@@ -136,26 +139,45 @@ static void set_up(struct memory *m, enum shape shape, struct span in)
 					      : commit_for(a, m->tasks);
 }
 
+static void print_all(struct image_set *s)
+{
+	const ProtobufCMessageDescriptor *const d[] = {&sample__descriptor, &head__descriptor};
+	FILE *out = fopen("/dev/null", "we");
+
+	for (size_t k = 0; k < array_size(d) * 2; k++)
+		(void)(k % 2 ? image_print_text : image_print_json)(s, "tasks", d[k / 2], out);
+	(void)fclose(out);
+}
+
+static void read_stream(struct arena *a, struct span in)
+{
+	_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
+	struct image_set *s;
+
+	if (!io_write(fd, in.p, in.len) && !lseek(fd, 0, SEEK_SET) &&
+	    !image_stream_open(a, fd, &s)) {
+		print_all(s);
+		image_set_close(s);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct arena a;
 	struct memory m = {.backend = {&memory_ops, &a, "memory"}};
 	struct image_set *s;
-	FILE *out;
+	struct span in;
 
 	if (!len)
 		return 0;
 	arena_init(&a);
-	set_up(&m, data[0] % SHAPES, (struct span){(const char *)data + 1, len - 1});
-	if (!set_open(&a, &m.backend, &s)) {
-		const ProtobufCMessageDescriptor *const d[] = {&sample__descriptor,
-							       &head__descriptor};
-
-		out = fopen("/dev/null", "we");
-		for (size_t k = 0; k < array_size(d) * 2; k++)
-			(void)(k % 2 ? image_print_text : image_print_json)(s, "tasks", d[k / 2],
-									    out);
-		(void)fclose(out);
+	in = (struct span){(const char *)data + 1, len - 1};
+	if (data[0] % SHAPES == STREAM) {
+		read_stream(&a, in);
+	} else {
+		set_up(&m, data[0] % SHAPES, in);
+		if (!set_open(&a, &m.backend, &s))
+			print_all(s);
 	}
 	while (m.n_copy)
 		free(m.copy[--m.n_copy]);
@@ -177,18 +199,34 @@ static void seed(const char *dir, const char *name, enum shape shape, struct spa
 	(void)fclose(f);
 }
 
+static void seed_stream(struct arena *a, const char *dir, struct span message)
+{
+	_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
+	struct image_set *s;
+	ProtobufCMessage *m;
+	struct image *i;
+	struct span all;
+
+	m = protobuf_c_message_unpack(&sample__descriptor, NULL, message.len,
+				      (const uint8_t *)message.p);
+	if (m && !image_stream_create(a, fd, 0, &s) && !image_create(s, "tasks", &i) &&
+	    !image_append(i, 1, m) && !image_finish(i) && !image_set_commit(s) &&
+	    !lseek(fd, 0, SEEK_SET) && !io_slurp(a, fd, &all))
+		seed(dir, "stream", STREAM, all);
+}
+
 static void write_seeds(const char *dir)
 {
 	static const char message[] =
-		"\x08\x01\x10\x03\x55\1\2\3\4\x70\1\x7a\3abc\x82\1\2\0\1\x8a\1\2\x08\5\x90\1\7"
-		"\x9a\1\2\1\2\xa2\1\1\0\xba\1\2\x08\1\xc2\1\2\x08\1\xd0\1\1\xe2\1\10\1\2\3\4\5\6\7";
-	struct span m = {message, sizeof(message)};
+		"\x08\x01\x10\x03\x45\1\2\3\4\x70\1\x7a\3abc\x82\1\2\0\1\x8a\1\2\x08\5\x90\1\7"
+		"\x9a\1\2\1\2\xa2\1\1\0\xba\1\2\x08\1\xc2\1\2\x08\1\xd0\1\1\xe2\1\10\1\2\3\4\5\6\7\0";
+	struct span m = {message, sizeof(message) - 1};
 	struct arena a;
 	struct span tasks, commit;
 
 	arena_init(&a);
 	tasks = wrap_message(&a, "tasks", m);
-	commit = commit_for(&a, tasks);
+	commit = commit_for(&a, wrap(&a, "tasks", (struct span){"", 0}));
 	seed(dir, "message", MESSAGE, m);
 	seed(dir, "image", RAW_IMAGE, tasks);
 	seed(dir, "records", RECORDS,
@@ -198,6 +236,7 @@ static void write_seeds(const char *dir)
 	     (struct span){commit.p + FORMAT_HEADER_BYTES + FORMAT_RECORD_BYTES,
 			   commit.len - FORMAT_HEADER_BYTES - FORMAT_RECORD_BYTES -
 				   FORMAT_TRAILER_BYTES});
+	seed_stream(&a, dir, m);
 	arena_deinit(&a);
 }
 

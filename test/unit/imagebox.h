@@ -125,6 +125,13 @@ static inline int write_pages(struct image_set *s, size_t n_pages)
 	return r ? r : page_store_finish(p);
 }
 
+static inline int fill_set(struct image_set *s, struct arena *a)
+{
+	int r = write_image(s, a, "head", 1) ?: write_image(s, a, "tasks", 2);
+
+	return r ?: write_image(s, a, "empty", 0);
+}
+
 static inline int write_set(struct box *b, unsigned int flags)
 {
 	struct image_set *s;
@@ -132,21 +139,19 @@ static inline int write_set(struct box *b, unsigned int flags)
 
 	if (r)
 		return r;
-	r = write_image(s, &b->arena, "head", 1) ?: write_image(s, &b->arena, "tasks", 2);
-	r = r ?: write_image(s, &b->arena, "empty", 0) ?: write_pages(s, 2) ?: image_set_commit(s);
+	r = fill_set(s, &b->arena) ?: write_pages(s, 2) ?: image_set_commit(s);
 	if (r)
 		image_set_discard(s);
 	image_set_close(s);
 	return r;
 }
 
-/* Opens and reads the whole set as a restore would. */
-static inline int read_set(struct box *b)
+/* Reads all records of a set, as a restore would. */
+static inline int read_all(struct image_set *s)
 {
-	struct image_set *s;
 	const char *const *stem;
-	int r = image_set_open(&b->arena, b->dirfd, &s);
-	size_t n = r ? 0 : image_set_stems(s, &stem);
+	size_t n = image_set_stems(s, &stem);
+	int r = 0;
 
 	for (size_t k = 0; k < n && !r; k++) {
 		ProtobufCMessage *m;
@@ -157,9 +162,16 @@ static inline int read_set(struct box *b)
 		while (!r && (r = image_next(i, &sample__descriptor, &id, &m)) > 0)
 			r = 0;
 	}
-	if (n)
-		image_set_close(s);
+	image_set_close(s);
 	return r;
+}
+
+static inline int read_set(struct box *b)
+{
+	struct image_set *s;
+	int r = image_set_open(&b->arena, b->dirfd, &s);
+
+	return r ? r : read_all(s);
 }
 
 static inline void box_init(struct box *b)
