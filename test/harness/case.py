@@ -36,7 +36,8 @@ class Case:
     def __init__(self, options, body, mode, work):
         self.options, self.body, self.mode, self.work = options, body, mode, work
         self.cwd, self.log = os.path.join(work, "cwd"), os.path.join(work, "log")
-        self.statuses, self.images, self.kept = {}, [], {}
+        self.statuses = {}
+        self.runs = body.has("spins") or body.has("busy")
         os.mkdir(self.cwd)
 
     # --- processes: every child of this process is reaped here, whoever made it ------------------
@@ -92,10 +93,10 @@ class Case:
     def look(self, root):
         """Fingerprint plus the files of the test: the tool must leave none."""
         files = sorted(os.path.join(d, f)[len(self.cwd):] for d, _, names in os.walk(self.cwd) for f in names)
-        return FINGERPRINT(root, self.body.has("spins")) + "".join(f"file {f}\n" for f in files)
+        return FINGERPRINT(root, self.runs) + "".join(f"file {f}\n" for f in files)
 
     def wait_ready(self, root, when):
-        if proc.wait_ready(root, self.body.has("spins")):
+        if proc.wait_ready(root, self.body.has("spins"), self.body.has("busy")):
             return
         if proc.status(f"/proc/{root}").get("State", "Z")[0] not in "ZX":
             lines = [f"{pid}/{tid} {state} {call.strip()}" for pid, tid, state, _, call in proc.activity(root)]
@@ -113,7 +114,7 @@ class Case:
         if not self.options.dry:
             self.dump_and_back(root, images)
         self.wait_ready(root, "after the " + ("resume" if self.mode == "running" else "restore"))
-        if not self.body.has("spins"):
+        if not self.runs:
             proc.until(lambda: proc.states(root) == states, 2)      # the fingerprint tells what does not come
         after = self.look(root)
         if before != after:

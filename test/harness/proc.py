@@ -78,7 +78,7 @@ def sleeps_in_checkpoint(pid):
 
 
 def is_ready(pid, spins):
-    """A body that never sleeps says so by its name instead."""
+    """A body whose first thread never sleeps says so by its name instead."""
     if spins:
         return read(f"/proc/{pid}/comm").strip() == "spinning"
     return sleeps_in_checkpoint(pid)
@@ -100,8 +100,11 @@ def until(condition, timeout_s):
     return False
 
 
-def wait_ready(root, spins, timeout_s=10):
-    """False when the body ended or the time is over. The caller is its parent: an ended one is a zombie."""
+def wait_ready(root, spins, busy, timeout_s=10):
+    """False when the body ended or the time is over. The caller is its parent: an ended one is a zombie.
+
+    spins: the first thread never sleeps; busy: other threads never do. The sleeping ones must be quiet in any case.
+    """
     last = [None]
 
     def look():
@@ -109,8 +112,8 @@ def wait_ready(root, spins, timeout_s=10):
             return None
         if not is_ready(root, spins):
             return False
-        now = activity(root)
-        quiet = spins or (now == last[0] and all(state not in "RD" for _, _, state, _, _ in now))
+        now = [a for a in activity(root) if not ((spins or busy) and a[2] == "R")]
+        quiet = now == last[0] and all(a[2] not in "RD" for a in now)
         last[0] = now
         return quiet
     return until(look, timeout_s)

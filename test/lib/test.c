@@ -69,9 +69,14 @@ void checkpoint(void)
 		event_add(&body.meeting->go);
 }
 
-void checkpoint_wait(void)
+void checkpoint_arrive(void)
 {
 	event_add(&meeting()->arrived);
+}
+
+void checkpoint_wait(void)
+{
+	checkpoint_arrive();
 	event_wait(&meeting()->go, 1);
 }
 
@@ -131,10 +136,15 @@ int test_end(void)
 
 pid_t task_fork(void)
 {
+	return task_clone(0);
+}
+
+pid_t task_clone(unsigned long flags)
+{
 	pid_t pid;
 
 	__atomic_add_fetch(&meeting()->expected, 1, __ATOMIC_RELAXED);
-	pid = must(fork());
+	pid = flags ? must((pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL)) : must(fork());
 	if (pid == 0) {
 		body.n_child = 0;
 		body.n_thread = 0;

@@ -22,6 +22,9 @@ void checkpoint(void);
 /* The same for all other tasks and threads: they sleep in a futex on shared memory until the root's checkpoint() returned. */
 void checkpoint_wait(void);
 
+/* Counts in a task or thread that sleeps in a call of its own instead; the runner waits until it does. */
+void checkpoint_arrive(void);
+
 /* True once the root's checkpoint() returned; for tasks that must not sleep in checkpoint_wait(). */
 bool checkpoint_passed(void);
 
@@ -44,6 +47,9 @@ int test_end(void);
 
 /* fork() whose child is counted: the root's checkpoint() waits until it called checkpoint_wait(). The child leaves by test_end(). */
 pid_t task_fork(void);
+
+/* The same with CLONE_FS, CLONE_FILES... (no new stack: not CLONE_VM). */
+pid_t task_clone(unsigned long flags);
 
 /* Runs fn(arg) in a counted child and exits it with the result of its checks. fn calls checkpoint_wait(). */
 pid_t task_run(void (*fn)(void *), void *arg);
