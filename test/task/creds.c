@@ -31,10 +31,15 @@ static void creds_now(struct creds *ret)
 	ret->dumpable = prctl(PR_GET_DUMPABLE);
 }
 
+static uint32_t *settled;
+
 static void compare_over_checkpoint(void)
 {
 	struct creds before, after;
 
+	/* Dumpable belongs to the process and changes with every thread's uid: look when all are done. */
+	event_add(settled);
+	event_wait(settled, 4);
 	creds_now(&before);
 	checkpoint_wait();
 	creds_now(&after);
@@ -101,6 +106,7 @@ static void daemon_user(void *arg)
 
 int main(void)
 {
+	settled = shared_alloc(4096);
 	task_run(daemon_user, NULL);
 	thread_run(thread_caps, NULL);
 	thread_run(thread_ids, NULL);
