@@ -70,7 +70,7 @@ class Case:
                     signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
             env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.cwd, "LC_ALL": "C"}
-            os.execve(self.body.binary, [self.body.binary], env)
+            os.execve(self.body.binary, [self.body.binary, *self.body.args], env)
         finally:
             os._exit(126)
 
@@ -112,20 +112,31 @@ class Case:
         images = os.path.join(self.work, f"images-{number}")
         os.mkdir(images, 0o700)
         if not self.options.dry:
-            self.dump_and_back(root, images)
+            self.dump_and_back(root, images, before)
         self.wait_ready(root, "after the " + ("resume" if self.mode == "running" else "restore"))
         if not self.runs:
             proc.until(lambda: proc.states(root) == states, 2)      # the fingerprint tells what does not come
         after = self.look(root)
         if before != after:
-            diff = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 2, "")
-            raise Failed("the fingerprint differs\n" + "\n".join(with_owner(diff, before)))
+            raise Failed("the fingerprint differs\n" + difference(before, after))
 
-    def dump_and_back(self, root, images):
+    def harm(self, root, before):
+        """After a failed dump the tree must be as it was."""
+        try:
+            self.wait_ready(root, "after the failed dump")
+        except Failed as e:
+            return f"\nHARM: {e}"
+        after = self.look(root)
+        return "" if before == after else "\nHARM by the failed dump\n" + difference(before, after)
+
+    def dump_and_back(self, root, images, before):
         extra = self.options.dump_arg + self.body.values("dump")
         running = ["-R"] if self.mode == "running" else []
         tree = proc.tree(root)
-        self.tool("dump", "-t", str(root), "-D", images, *running, *extra)
+        try:
+            self.tool("dump", "-t", str(root), "-D", images, *running, *extra)
+        except Failed as e:
+            raise Failed(f"{e}{self.harm(root, before)}") from None
         if running:
             return
         code = self.reap(root)
@@ -171,6 +182,11 @@ class Case:
         left = proc.kill_children()
         if left:
             raise Failed(f"processes left behind: {', '.join(left)}")
+
+
+def difference(before, after):
+    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 2, "")
+    return "\n".join(line[:400] for line in with_owner(diff, before))
 
 
 def with_owner(diff, text):
