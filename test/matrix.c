@@ -1,9 +1,9 @@
 /*
- * Every factory in three surroundings: an object in one task; an object of its own in each of two tasks; one object made
- * before a fork, held by both tasks, checked in the child, and still the same description in both (kcmp).
- * `matrix --list` prints the names, `matrix FACTORY WAY` runs one.
- * harness: matrix
+ * Every factory in three surroundings: an object in one task; an object of its own in each of two
+ * tasks; one object made before a fork, held by both tasks, checked in the child, and still the
+ * same description in both (kcmp). `matrix --list` prints the names, `matrix FACTORY WAY` runs one.
  */
+/* harness: matrix */
 #include "factory.h"
 
 #include <fcntl.h>
@@ -58,7 +58,8 @@ static void across_fork(void)
 	child = task_run(check_inherited, &o);
 	checkpoint();
 	for (int i = 0; i < OBJECT_FDS && o.fd[i] >= 0; i++)
-		check(!syscall(SYS_kcmp, getpid(), child, KCMP_FILE, o.fd[i], o.fd[i]), "descriptor %d", o.fd[i]);
+		check(!syscall(SYS_kcmp, getpid(), child, KCMP_FILE, o.fd[i], o.fd[i]),
+		      "descriptor %d", o.fd[i]);
 	/* So that closing in the child is seen by the other end. */
 	for (int i = 0; i < OBJECT_FDS && o.fd[i] >= 0; i++)
 		check(!close(o.fd[i]));
@@ -68,7 +69,7 @@ static void across_fork(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-} ways[] = { { "one", one }, { "two", two }, { "fork", across_fork } };
+} ways[] = {{"one", one}, {"two", two}, {"fork", across_fork}};
 
 static bool list(const struct factory *f, void *arg)
 {

@@ -60,3 +60,9 @@ $(BUILD)/test/task/counter: TEST_STATIC := -static
 .PHONY: bodies
 bodies: $(TEST_BODIES)
 
+# The bodies in all modes; `make test` is the whole of what CI runs.
+.PHONY: harness
+harness: $(BUILD)/torpor bodies
+	test/run
+test:
+	scripts/test

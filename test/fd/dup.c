@@ -1,6 +1,7 @@
 /*
- * One open file description under several numbers and in several tasks: the position is common, the close-on-exec flag
- * is not; two opens of one file stay two. High numbers keep the size of the table.
+ * One open file description under several numbers and in several tasks: the position is common, the
+ * close-on-exec flag is not; two opens of one file stay two. High numbers keep the size of the
+ * table.
  */
 #include "test.h"
 
@@ -40,7 +41,9 @@ int main(void)
 	event_wait(turn, 1);
 	check(position(one) == 4000 && position(copy) == 4000 && position(high) == 4000);
 	check(position(other) == 4001);
-	check(fcntl(copy, F_GETFD) == FD_CLOEXEC && fcntl(one, F_GETFD) == 0 && fcntl(high, F_GETFD) == 0);
-	check(!fcntl(one, F_SETFL, O_APPEND) && fcntl(copy, F_GETFL) & O_APPEND && !(fcntl(other, F_GETFL) & O_APPEND));
+	check(fcntl(copy, F_GETFD) == FD_CLOEXEC && fcntl(one, F_GETFD) == 0 &&
+	      fcntl(high, F_GETFD) == 0);
+	check(!fcntl(one, F_SETFL, O_APPEND) && fcntl(copy, F_GETFL) & O_APPEND &&
+	      !(fcntl(other, F_GETFL) & O_APPEND));
 	return test_end();
 }

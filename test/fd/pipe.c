@@ -1,5 +1,6 @@
 /*
- * Pipes: content, capacity, direct mode, one end closed, ends in two tasks, reopened through /proc with other flags.
+ * Pipes: content, capacity, direct mode, one end closed, ends in two tasks, reopened through /proc
+ * with other flags.
  */
 #include "test.h"
 
@@ -51,7 +52,8 @@ int main(void)
 	char path[64], buf[100];
 	int half[2];
 
-	must(pipe(e.plain) | pipe(e.big) | pipe2(e.packets, O_DIRECT | O_NONBLOCK) | pipe(e.to_child) | pipe(half));
+	must(pipe(e.plain) | pipe(e.big) | pipe2(e.packets, O_DIRECT | O_NONBLOCK) |
+	     pipe(e.to_child) | pipe(half));
 	fill(e.plain[1], 777, 1);
 	must(fcntl(e.big[1], F_SETPIPE_SZ, 1 << 18));
 	fill(e.big[1], LEN, 2);
@@ -69,7 +71,8 @@ int main(void)
 	check(read(e.reopened, buf, 1) < 0 && errno == EAGAIN);
 	check(fcntl(e.big[0], F_GETPIPE_SZ) == 1 << 18);
 	drain(e.big[0], LEN, 2);
-	check(read(e.packets[0], buf, sizeof(buf)) == 10 && read(e.packets[0], buf, sizeof(buf)) == 20);
+	check(read(e.packets[0], buf, sizeof(buf)) == 10 &&
+	      read(e.packets[0], buf, sizeof(buf)) == 20);
 	check(!close(e.to_child[1]));
 	drain(half[0], 33, 5);
 	check(read(half[0], buf, 1) == 0);

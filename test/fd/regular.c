@@ -1,6 +1,6 @@
 /*
- * Regular files: position, access mode, status flags, close-on-exec, owner and signal, append; also removed files,
- * hard-linked removed files, replaced names and files below a removed directory.
+ * Regular files: position, access mode, status flags, close-on-exec, owner and signal, append; also
+ * removed files, hard-linked removed files, replaced names and files below a removed directory.
  */
 #include "test.h"
 
@@ -22,7 +22,7 @@ static int make(const char *name, int flags, uint64_t seed)
 
 static void check_content(int fd, uint64_t seed)
 {
-	char buf[LEN] = { 0 };
+	char buf[LEN] = {0};
 
 	check(pread(fd, buf, LEN, 0) == LEN && pattern_ok(buf, LEN, seed), "descriptor %d", fd);
 }
@@ -37,7 +37,8 @@ static void check_same_file(int fd, const char *name, bool same)
 
 int main(void)
 {
-	int plain = make("plain", 0, 1), append = make("append", O_APPEND, 2), gone = make("gone", 0, 3);
+	int plain = make("plain", 0, 1), append = make("append", O_APPEND, 2),
+	    gone = make("gone", 0, 3);
 	int linked = make("linked", 0, 4), replaced = make("replaced", 0, 5), below, readonly;
 
 	must(lseek(plain, 1234, SEEK_SET));
@@ -58,9 +59,11 @@ int main(void)
 	checkpoint();
 	check(lseek(plain, 0, SEEK_CUR) == 1234 && fcntl(plain, F_GETFD) == FD_CLOEXEC);
 	check(fcntl(plain, F_GETOWN) == getpid() && fcntl(plain, F_GETSIG) == SIGUSR2);
-	check((fcntl(readonly, F_GETFL) & (O_ACCMODE | O_NONBLOCK | O_NOATIME)) == (O_RDONLY | O_NONBLOCK | O_NOATIME));
+	check((fcntl(readonly, F_GETFL) & (O_ACCMODE | O_NONBLOCK | O_NOATIME)) ==
+	      (O_RDONLY | O_NONBLOCK | O_NOATIME));
 	check(write(readonly, "x", 1) < 0 && errno == EBADF);
-	check(lseek(append, 0, SEEK_SET) == 0 && write(append, "x", 1) == 1 && lseek(append, 0, SEEK_CUR) == LEN + 1);
+	check(lseek(append, 0, SEEK_SET) == 0 && write(append, "x", 1) == 1 &&
+	      lseek(append, 0, SEEK_CUR) == LEN + 1);
 	check_content(plain, 1);
 	check_content(append, 2);
 	check_content(gone, 3);

@@ -1,5 +1,6 @@
 /*
- * Tables of descriptors that two tasks share (CLONE_FILES), beside one that is a copy: what one opens the other has.
+ * Tables of descriptors that two tasks share (CLONE_FILES), beside one that is a copy: what one
+ * opens the other has.
  */
 #include "test.h"
 

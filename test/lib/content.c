@@ -1,6 +1,6 @@
 /*
- * Contents that can be recomputed: patterns by seed, so that a check needs no second copy in the memory that is
- * itself under test, and single values from the files in /proc/self.
+ * Contents that can be recomputed: patterns by seed, so that a check needs no second copy in the
+ * memory that is itself under test, and single values from the files in /proc/self.
  */
 #include "test.h"
 

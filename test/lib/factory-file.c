@@ -1,5 +1,6 @@
 /*
- * Files: with a name, without one, directories, devices, pipes, memory files, files in /proc, terminals, locks.
+ * Files: with a name, without one, directories, devices, pipes, memory files, files in /proc,
+ * terminals, locks.
  */
 #include "factory.h"
 
@@ -46,7 +47,8 @@ static void check_deleted(struct object *o)
 	struct stat st;
 
 	check_regular(o);
-	check(!fstat(o->fd[0], &st) && st.st_nlink == 0 && access(o->name, F_OK) < 0, "links %lu", (long)st.st_nlink);
+	check(!fstat(o->fd[0], &st) && st.st_nlink == 0 && access(o->name, F_OK) < 0, "links %lu",
+	      (long)st.st_nlink);
 }
 
 static void make_tmpfile(struct object *o)
@@ -67,7 +69,8 @@ static void check_append(struct object *o)
 {
 	check(!lseek(o->fd[0], 0, SEEK_SET) && write(o->fd[0], "x", 1) == 1);
 	check(lseek(o->fd[0], 0, SEEK_CUR) == LEN + 1);
-	check(fcntl(o->fd[0], F_GETFD) == FD_CLOEXEC && read(o->fd[0], &(char){ 0 }, 1) < 0 && errno == EBADF);
+	check(fcntl(o->fd[0], F_GETFD) == FD_CLOEXEC && read(o->fd[0], &(char){0}, 1) < 0 &&
+	      errno == EBADF);
 }
 
 static void make_directory(struct object *o)
@@ -95,7 +98,8 @@ static void check_opath(struct object *o)
 {
 	struct stat a, b;
 
-	check(fcntl(o->fd[0], F_GETFL) & O_PATH && read(o->fd[0], &(char){ 0 }, 1) < 0 && errno == EBADF);
+	check(fcntl(o->fd[0], F_GETFL) & O_PATH && read(o->fd[0], &(char){0}, 1) < 0 &&
+	      errno == EBADF);
 	check(!fstat(o->fd[0], &a) && !fstatat(o->fd[1], o->name, &b, 0) && a.st_ino == b.st_ino);
 }
 
@@ -151,9 +155,10 @@ static void make_pipe_full(struct object *o)
 
 static void check_pipe_full(struct object *o)
 {
-	check(fcntl(o->fd[0], F_GETPIPE_SZ) == 16384 && write(o->fd[1], "x", 1) < 0 && errno == EAGAIN);
+	check(fcntl(o->fd[0], F_GETPIPE_SZ) == 16384 && write(o->fd[1], "x", 1) < 0 &&
+	      errno == EAGAIN);
 	stream_expect(o->fd[0], 16384, o->seed);
-	check(read(o->fd[0], &(char){ 0 }, 1) < 0 && errno == EAGAIN);
+	check(read(o->fd[0], &(char){0}, 1) < 0 && errno == EAGAIN);
 }
 
 static void make_fifo(struct object *o)
@@ -168,7 +173,7 @@ static void make_fifo(struct object *o)
 static void check_fifo(struct object *o)
 {
 	stream_expect(o->fd[2], LEN, o->seed);
-	check(read(o->fd[2], &(char){ 0 }, 1) < 0 && errno == EAGAIN);
+	check(read(o->fd[2], &(char){0}, 1) < 0 && errno == EAGAIN);
 	stream_put(o->fd[0], 10, 1);
 	stream_expect(o->fd[2], 10, 1);
 }
@@ -199,7 +204,7 @@ static void make_proc(struct object *o)
 	o->fd[0] = must(open("/proc/self/status", O_RDONLY));
 	o->fd[1] = must(open("/proc/self", O_RDONLY | O_DIRECTORY));
 	o->fd[2] = must(open("/proc/sys/kernel/ostype", O_RDONLY));
-	must_true(read(o->fd[2], &(char){ 0 }, 1) == 1);
+	must_true(read(o->fd[2], &(char){0}, 1) == 1);
 	o->note[0] = getpid();
 }
 
@@ -208,13 +213,14 @@ static void check_proc(struct object *o)
 	char text[32] = "", name[16];
 
 	check(read(o->fd[0], text, 5) == 5 && !memcmp(text, "Name:", 5));
-	check(readlinkat(AT_FDCWD, "/proc/self", name, sizeof(name)) > 0 && !faccessat(o->fd[1], "maps", F_OK, 0));
+	check(readlinkat(AT_FDCWD, "/proc/self", name, sizeof(name)) > 0 &&
+	      !faccessat(o->fd[1], "maps", F_OK, 0));
 	check(read(o->fd[2], text, 5) == 5 && !memcmp(text, "inux\n", 5), "%s", text);
 }
 
 static void make_pty(struct object *o)
 {
-	struct winsize size = { .ws_row = 33, .ws_col = 77 + (unsigned short)o->seed };
+	struct winsize size = {.ws_row = 33, .ws_col = 77 + (unsigned short)o->seed};
 	struct termios raw;
 
 	o->fd[0] = must(posix_openpt(O_RDWR | O_NOCTTY));
@@ -231,7 +237,8 @@ static void check_pty(struct object *o)
 	struct winsize size;
 	struct termios now;
 
-	check(!ioctl(o->fd[1], TIOCGWINSZ, &size) && size.ws_row == 33 && size.ws_col == 77 + o->seed);
+	check(!ioctl(o->fd[1], TIOCGWINSZ, &size) && size.ws_row == 33 &&
+	      size.ws_col == 77 + o->seed);
 	check(!tcgetattr(o->fd[1], &now) && !(now.c_lflag & (ICANON | ECHO)));
 	stream_put(o->fd[0], 20, o->seed);
 	stream_expect(o->fd[1], 20, o->seed);
@@ -252,7 +259,7 @@ static void check_flock(struct object *o)
 
 static void make_ofd_lock(struct object *o)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_start = 10, .l_len = 20 };
+	struct flock lock = {.l_type = F_WRLCK, .l_start = 10, .l_len = 20};
 
 	make_regular(o);
 	must(fcntl(o->fd[0], F_OFD_SETLK, &lock));
@@ -261,30 +268,30 @@ static void make_ofd_lock(struct object *o)
 
 static void check_ofd_lock(struct object *o)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_start = 0, .l_len = 100 };
+	struct flock lock = {.l_type = F_WRLCK, .l_start = 0, .l_len = 100};
 
 	check(!fcntl(o->fd[1], F_OFD_GETLK, &lock));
-	check(lock.l_type == F_WRLCK && lock.l_start == 10 && lock.l_len == 20 && lock.l_pid == -1, "type %d %ld+%ld",
-	      lock.l_type, lock.l_start, lock.l_len);
+	check(lock.l_type == F_WRLCK && lock.l_start == 10 && lock.l_len == 20 && lock.l_pid == -1,
+	      "type %d %ld+%ld", lock.l_type, lock.l_start, lock.l_len);
 }
 
 const struct factory file_factories[] = {
-	{ "regular", make_regular, check_named },
-	{ "deleted", make_deleted, check_deleted },
-	{ "tmpfile", make_tmpfile, check_regular },
-	{ "append", make_append, check_append },
-	{ "directory", make_directory, check_directory },
-	{ "opath", make_opath, check_opath },
-	{ "opath-symlink", make_symlink, check_symlink },
-	{ "devices", make_devices, check_devices },
-	{ "pipe", make_pipe, check_pipe },
-	{ "pipe-full", make_pipe_full, check_pipe_full },
-	{ "fifo", make_fifo, check_fifo },
-	{ "memfd", make_memfd, check_regular },
-	{ "memfd-sealed", make_memfd_sealed, check_memfd_sealed },
-	{ "proc", make_proc, check_proc },
-	{ "pty", make_pty, check_pty },
-	{ "flock", make_flock, check_flock },
-	{ "ofd-lock", make_ofd_lock, check_ofd_lock },
-	{ 0 },
+	{"regular", make_regular, check_named},
+	{"deleted", make_deleted, check_deleted},
+	{"tmpfile", make_tmpfile, check_regular},
+	{"append", make_append, check_append},
+	{"directory", make_directory, check_directory},
+	{"opath", make_opath, check_opath},
+	{"opath-symlink", make_symlink, check_symlink},
+	{"devices", make_devices, check_devices},
+	{"pipe", make_pipe, check_pipe},
+	{"pipe-full", make_pipe_full, check_pipe_full},
+	{"fifo", make_fifo, check_fifo},
+	{"memfd", make_memfd, check_regular},
+	{"memfd-sealed", make_memfd_sealed, check_memfd_sealed},
+	{"proc", make_proc, check_proc},
+	{"pty", make_pty, check_pty},
+	{"flock", make_flock, check_flock},
+	{"ofd-lock", make_ofd_lock, check_ofd_lock},
+	{0},
 };

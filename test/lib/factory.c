@@ -3,7 +3,7 @@
  */
 #include "factory.h"
 
-static const struct factory *const tables[] = { file_factories, event_factories, socket_factories };
+static const struct factory *const tables[] = {file_factories, event_factories, socket_factories};
 
 const struct factory *factory_find(bool (*fn)(const struct factory *, void *), void *arg)
 {
@@ -26,7 +26,7 @@ const struct factory *factory_by_name(const char *name)
 
 struct object object_make(const struct factory *f, uint64_t seed)
 {
-	struct object o = { .seed = seed };
+	struct object o = {.seed = seed};
 
 	memset(o.fd, -1, sizeof(o.fd));
 	snprintf(o.name, sizeof(o.name), "object-%s-%lu", f->name, seed);
@@ -51,6 +51,7 @@ void stream_expect(int fd, size_t len, uint64_t seed)
 
 	while (got < len && (n = read(fd, buf + got, len - got)) > 0)
 		got += (size_t)n;
-	check(got == len && pattern_ok(buf, len, seed), "descriptor %d: %zu of %zu bytes", fd, got, len);
+	check(got == len && pattern_ok(buf, len, seed), "descriptor %d: %zu of %zu bytes", fd, got,
+	      len);
 	free(buf);
 }

@@ -1,11 +1,13 @@
 /*
- * Checkpoint protocol of the test bodies. The root's main thread sleeps in rt_sigsuspend with a mask that blocks
- * everything but GO_SIGNAL: system call 130 in /proc/PID/syscall together with that mask in SigBlk happens nowhere
- * else, so the runner knows from outside that the state is built, and no file, pipe or name of the harness takes part.
- * GO_SIGNAL is blocked everywhere else; it comes from the runner after the last restore.
+ * Checkpoint protocol of the test bodies. The root's main thread sleeps in rt_sigsuspend with a
+ * mask that blocks everything but GO_SIGNAL: system call 130 in /proc/PID/syscall together with
+ * that mask in SigBlk happens nowhere else, so the runner knows from outside that the state is
+ * built, and no file, pipe or name of the harness takes part. GO_SIGNAL is blocked everywhere else;
+ * it comes from the runner after the last restore.
  *
- * Other tasks and threads count themselves in on a shared page and sleep in FUTEX_WAIT there. The page is made when
- * the first of them is, so that a body with one task has no mapping of the harness at all.
+ * Other tasks and threads count themselves in on a shared page and sleep in FUTEX_WAIT there. The
+ * page is made when the first of them is, so that a body with one task has no mapping of the
+ * harness at all.
  */
 #include "test.h"
 
@@ -40,7 +42,7 @@ static void on_go(int sig)
 /* Before main: every thread and child inherits the blocked signal. */
 __attribute__((constructor)) static void body_init(void)
 {
-	struct sigaction sa = { .sa_handler = on_go };
+	struct sigaction sa = {.sa_handler = on_go};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -85,7 +87,7 @@ bool checkpoint_passed(void)
 	return body.go || (body.meeting && __atomic_load_n(&body.meeting->go, __ATOMIC_ACQUIRE));
 }
 
-bool check_at(bool ok, const char *file, int line, const char *expr, const char *fmt, ...)
+bool check_at(bool ok, const char *what, const char *fmt, ...)
 {
 	char text[512] = "";
 	int saved = errno;
@@ -96,7 +98,7 @@ bool check_at(bool ok, const char *file, int line, const char *expr, const char 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	dprintf(2, "FAIL %s:%d: %s%s%s (errno %d, task %d)\n", file, line, expr, *text ? ": " : "", text, saved,
+	dprintf(2, "FAIL %s%s%s (errno %d, task %d)\n", what, *text ? ": " : "", text, saved,
 		getpid());
 	__atomic_add_fetch(&body.failed, 1, __ATOMIC_RELAXED);
 	return false;
@@ -129,7 +131,8 @@ int test_end(void)
 		int status = -1;
 		pid_t pid = waitpid(body.child[i], &status, 0);
 
-		check(pid == body.child[i] && status == 0, "child %d gives status %#x", body.child[i], status);
+		check(pid == body.child[i] && status == 0, "child %d gives status %#x",
+		      body.child[i], status);
 	}
 	return body.failed ? 1 : 0;
 }
@@ -144,7 +147,8 @@ pid_t task_clone(unsigned long flags)
 	pid_t pid;
 
 	__atomic_add_fetch(&meeting()->expected, 1, __ATOMIC_RELAXED);
-	pid = flags ? must((pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL)) : must(fork());
+	pid = flags ? must((pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL))
+		    : must(fork());
 	if (pid == 0) {
 		body.n_child = 0;
 		body.n_thread = 0;
@@ -184,7 +188,7 @@ void thread_run(void (*fn)(void *), void *arg)
 {
 	struct start *start = must_ptr(malloc(sizeof(*start)));
 
-	*start = (struct start){ fn, arg };
+	*start = (struct start){fn, arg};
 	must_true(body.n_thread < sizeof(body.thread) / sizeof(body.thread[0]));
 	__atomic_add_fetch(&meeting()->expected, 1, __ATOMIC_RELAXED);
 	must_true(pthread_create(&body.thread[body.n_thread++], NULL, thread_main, start) == 0);

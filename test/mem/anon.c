@@ -1,6 +1,6 @@
 /*
- * Private anonymous memory: patterns, data behind PROT_NONE, read-only and executable ranges, holes, pages that were
- * zeroed again, and a sparse range far larger than the machine's memory.
+ * Private anonymous memory: patterns, data behind PROT_NONE, read-only and executable ranges,
+ * holes, pages that were zeroed again, and a sparse range far larger than the machine's memory.
  */
 #include "test.h"
 
@@ -11,7 +11,8 @@ static const size_t sparse_len = 1ul << 40, sparse_step = (1ul << 40) / 64 - 3 *
 
 static char *map_filled(size_t len, uint64_t seed)
 {
-	char *p = must_ptr(mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *p = must_ptr(
+		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	pattern_fill(p, len, seed);
 	return p;
@@ -31,7 +32,8 @@ static char *map_sparse(void)
 /* Every third page exists, every sixth holds zeros that were written. */
 static char *map_holes(void)
 {
-	char *p = must_ptr(mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *p = must_ptr(mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	for (int i = 0; i < PAGES; i += 3) {
 		pattern_fill(p + i * PAGE, PAGE, i);
@@ -46,7 +48,8 @@ static void check_holes(const char *p)
 	static const char zero[PAGE];
 
 	for (int i = 0; i < PAGES; i++) {
-		bool ok = i % 3 || i % 6 == 0 ? !memcmp(p + i * PAGE, zero, PAGE) : pattern_ok(p + i * PAGE, PAGE, i);
+		bool ok = i % 3 || i % 6 == 0 ? !memcmp(p + i * PAGE, zero, PAGE)
+					      : pattern_ok(p + i * PAGE, PAGE, i);
 
 		check(ok, "page %d", i);
 	}
@@ -54,7 +57,8 @@ static void check_holes(const char *p)
 
 int main(void)
 {
-	char *plain = map_filled(PAGES * PAGE, 1), *none = map_filled(16 * PAGE, 2), *rx = map_filled(16 * PAGE, 3);
+	char *plain = map_filled(PAGES * PAGE, 1), *none = map_filled(16 * PAGE, 2),
+	     *rx = map_filled(16 * PAGE, 3);
 	char *split = map_filled(9 * PAGE, 4), *sparse = map_sparse(), *holes = map_holes();
 
 	must(mprotect(none, 16 * PAGE, PROT_NONE));

@@ -1,6 +1,7 @@
 /*
- * Copy on write between relatives over three generations: pages still common to all, pages written by one, pages made
- * after the fork. Every task sees its own; that the common ones are common again is compared by the fingerprint.
+ * Copy on write between relatives over three generations: pages still common to all, pages written
+ * by one, pages made after the fork. Every task sees its own; that the common ones are common again
+ * is compared by the fingerprint.
  */
 #include "test.h"
 
@@ -10,7 +11,8 @@ enum { PAGE = 4096, PAGES = 96 };
 
 static char *pages;
 
-/* Which seed page i has in generation g: each generation rewrites the pages whose number is g modulo 4. */
+/* Which seed page i has in generation g: each generation rewrites the pages whose number is g
+ * modulo 4. */
 static uint64_t seed(int i, int g)
 {
 	for (; g > 0; g--)
@@ -32,13 +34,15 @@ static void generation(void *arg)
 	}
 	checkpoint_wait();
 	for (int i = 0; i < PAGES; i++)
-		check(pattern_ok(pages + i * PAGE, PAGE, seed(i, g)), "generation %ld page %d", g, i);
+		check(pattern_ok(pages + i * PAGE, PAGE, seed(i, g)), "generation %ld page %d", g,
+		      i);
 	memset(pages, 0x55 + g, PAGES * PAGE);
 }
 
 int main(void)
 {
-	pages = must_ptr(mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	pages = must_ptr(mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	for (int i = 0; i < PAGES; i++)
 		pattern_fill(pages + i * PAGE, PAGE, seed(i, 0));
 	task_run(generation, (void *)0L);

@@ -1,6 +1,7 @@
 /*
- * Mapped files: private with and without modified pages, shared, opened read-only (so that it can never be made
- * writable), at an offset, beyond the end of the file, and a file that has no name any more.
+ * Mapped files: private with and without modified pages, shared, opened read-only (so that it can
+ * never be made writable), at an offset, beyond the end of the file, and a file that has no name
+ * any more.
  */
 #include "test.h"
 
@@ -28,7 +29,8 @@ int main(void)
 {
 	const int rw = PROT_READ | PROT_WRITE;
 	char *private, *modified, *shared, *readonly, *deleted, *deleted_shared, *tail, byte;
-	int fd = make_file("file", 1), gone = make_file("gone", 2), ro = must(open("file", O_RDONLY));
+	int fd = make_file("file", 1), gone = make_file("gone", 2),
+	    ro = must(open("file", O_RDONLY));
 
 	private = map(fd, rw, MAP_PRIVATE, 0, LEN);
 	modified = map(fd, rw, MAP_PRIVATE, PAGE, LEN - PAGE);

@@ -1,6 +1,6 @@
 /*
- * What madvise and mlock leave on mappings: each advice on a mapping of its own; the fingerprint compares VmFlags, the
- * body checks that wipe-on-fork and do-not-fork still do what they say.
+ * What madvise and mlock leave on mappings: each advice on a mapping of its own; the fingerprint
+ * compares VmFlags, the body checks that wipe-on-fork and do-not-fork still do what they say.
  */
 #include "test.h"
 
@@ -12,8 +12,8 @@ enum { PAGE = 4096, LEN = 4 * PAGE };
 #define MLOCK_ONFAULT 1
 #endif
 
-static const int advices[] = { MADV_SEQUENTIAL, MADV_RANDOM, MADV_DONTFORK, MADV_WIPEONFORK, MADV_DONTDUMP,
-			       MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE };
+static const int advices[] = {MADV_SEQUENTIAL, MADV_RANDOM,   MADV_DONTFORK,   MADV_WIPEONFORK,
+			      MADV_DONTDUMP,   MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE};
 enum { COUNT = sizeof(advices) / sizeof(advices[0]) };
 
 static char *map(int prot, int flags)
@@ -41,7 +41,8 @@ static int look_in_child(char *const *at)
 
 int main(void)
 {
-	char *at[COUNT], *locked = map(PROT_READ | PROT_WRITE, 0), *onfault = map(PROT_READ | PROT_WRITE, 0);
+	char *at[COUNT], *locked = map(PROT_READ | PROT_WRITE, 0),
+			 *onfault = map(PROT_READ | PROT_WRITE, 0);
 	char *noreserve = map(PROT_READ | PROT_WRITE, MAP_NORESERVE);
 	char value[64];
 
@@ -58,7 +59,8 @@ int main(void)
 	for (int i = 0; i < COUNT; i++)
 		check(pattern_ok(at[i], LEN, i + 1), "advice %d", advices[i]);
 	check(pattern_ok(locked, LEN, 50) && pattern_ok(noreserve, LEN, 51));
-	check(proc_value("status", "VmLck", value, sizeof(value)) && atoi(value) == 32, "%s", value);
+	check(proc_value("status", "VmLck", value, sizeof(value)) && atoi(value) == 32, "%s",
+	      value);
 	check(look_in_child(at) == 0, "%#x", look_in_child(at));
 	return test_end();
 }

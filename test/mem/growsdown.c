@@ -1,6 +1,6 @@
 /*
- * Mappings that grow down when touched below their start: the main stack and one made by MAP_GROWSDOWN. Both have
- * grown before and grow on afterwards.
+ * Mappings that grow down when touched below their start: the main stack and one made by
+ * MAP_GROWSDOWN. Both have grown before and grow on afterwards.
  */
 #include "test.h"
 
@@ -19,12 +19,14 @@ static __attribute__((noinline)) size_t deep(int depth)
 
 int main(void)
 {
-	char *base = must_ptr(mmap(NULL, FREE * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *base =
+		must_ptr(mmap(NULL, FREE * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	char *top = base + (FREE - 2) * PAGE, *grown;
 
 	must(munmap(base, FREE * PAGE));
 	grown = must_ptr(mmap(top, PAGE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1, 0));
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1,
+			      0));
 	for (int i = 0; i < 20; i++)
 		pattern_fill(grown - i * PAGE, 64, i);
 	must_true(deep(100) == 100);

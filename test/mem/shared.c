@@ -1,6 +1,7 @@
 /*
- * Shared memory with and without relatives: anonymous, memfd (also without a descriptor left), parts of one object
- * mapped at several places, with other permissions, and an object whose other users have exited.
+ * Shared memory with and without relatives: anonymous, memfd (also without a descriptor left),
+ * parts of one object mapped at several places, with other permissions, and an object whose other
+ * users have exited.
  */
 #include "test.h"
 

@@ -1,5 +1,6 @@
 /*
- * Names of tasks and threads that parsers trip over: brackets, blanks, newlines, none at all, all fifteen bytes.
+ * Names of tasks and threads that parsers trip over: brackets, blanks, newlines, none at all, all
+ * fifteen bytes.
  */
 #include "test.h"
 
@@ -17,7 +18,8 @@ static void run(void *arg)
 
 int main(void)
 {
-	static const char *const names[] = { "a) R 1 (b", "((", "two\nlines", "", "fifteen-bytes-x", "\xff\xfe utf-8?", " " };
+	static const char *const names[] = {
+		"a) R 1 (b", "((", "two\nlines", "", "fifteen-bytes-x", "\xff\xfe utf-8?", " "};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		task_run(run, (void *)names[i]);

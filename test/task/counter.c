@@ -1,9 +1,9 @@
 /*
- * A program that never sleeps and makes no system call: all its state is in registers, and it may be stopped at any
- * instruction of the loop. The invariant between two registers breaks if one of them is off by a single step.
- * Linked statically: no loader, no shared libraries.
- * harness: spins
+ * A program that never sleeps and makes no system call: all its state is in registers, and it may
+ * be stopped at any instruction of the loop. The invariant between two registers breaks if one of
+ * them is off by a single step. Linked statically: no loader, no shared libraries.
  */
+/* harness: spins */
 #include "test.h"
 
 #include <signal.h>

@@ -1,6 +1,6 @@
 /*
- * Working directory, root and umask: in a sub-directory, in a removed one, in a chroot, and shared between two tasks by
- * CLONE_FS, where a change of one is seen by the other afterwards.
+ * Working directory, root and umask: in a sub-directory, in a removed one, in a chroot, and shared
+ * between two tasks by CLONE_FS, where a change of one is seen by the other afterwards.
  */
 #include "test.h"
 
@@ -32,7 +32,8 @@ static void in_removed(void *arg)
 	snprintf(path, sizeof(path), "../%s", (char *)arg);
 	must(rmdir(path));
 	checkpoint_wait();
-	check(syscall(SYS_getcwd, path, sizeof(path)) < 0 ? errno == ENOENT : !strncmp(path, "(unreachable)", 13));
+	check(syscall(SYS_getcwd, path, sizeof(path)) < 0 ? errno == ENOENT
+							  : !strncmp(path, "(unreachable)", 13));
 	check(open("file", O_CREAT | O_WRONLY, 0600) < 0 && errno == ENOENT);
 	check(!access(".", F_OK));
 }
@@ -72,7 +73,8 @@ int main(void)
 		return sharing();
 	checkpoint();
 	umask(0123);
-	check(!mkdir("sub2", 0700) && !close(open("inside-sub2", O_CREAT | O_WRONLY, 0600)) && !chdir("sub2"));
+	check(!mkdir("sub2", 0700) && !close(open("inside-sub2", O_CREAT | O_WRONLY, 0600)) &&
+	      !chdir("sub2"));
 	event_add(turn);
 	return test_end();
 }

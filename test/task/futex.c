@@ -1,6 +1,7 @@
 /*
- * Ten threads queue for one mutex held over the checkpoint, each takes it once afterwards. A child holds a robust
- * shared mutex and is killed after the checkpoint: its robust list must still be known to the kernel.
+ * Ten threads queue for one mutex held over the checkpoint, each takes it once afterwards. A child
+ * holds a robust shared mutex and is killed after the checkpoint: its robust list must still be
+ * known to the kernel.
  */
 #include "test.h"
 

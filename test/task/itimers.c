@@ -1,6 +1,6 @@
 /*
- * The three interval timers: armed ones come back with their interval and no more than the time that was left, a timer
- * that fired once keeps nothing, and an unarmed one stays unarmed.
+ * The three interval timers: armed ones come back with their interval and no more than the time
+ * that was left, a timer that fired once keeps nothing, and an unarmed one stays unarmed.
  */
 #include "test.h"
 
@@ -15,9 +15,9 @@ static bool is_later(const struct timeval *a, const struct timeval *b)
 int main(void)
 {
 	static const struct itimerval set[3] = {
-		{ .it_interval = { 17, 123456 }, .it_value = { 5000, 999999 } },
-		{ .it_interval = { 0, 0 }, .it_value = { 0, 0 } },
-		{ .it_interval = { 0, 0 }, .it_value = { 70000, 5 } },
+		{.it_interval = {17, 123456}, .it_value = {5000, 999999}},
+		{.it_interval = {0, 0}, .it_value = {0, 0}},
+		{.it_interval = {0, 0}, .it_value = {70000, 5}},
 	};
 	struct itimerval before[3], after;
 
@@ -28,9 +28,13 @@ int main(void)
 	checkpoint();
 	for (int i = 0; i < 3; i++) {
 		must(getitimer(i, &after));
-		check(!memcmp(&after.it_interval, &before[i].it_interval, sizeof(after.it_interval)), "timer %d", i);
-		check(timerisset(&after.it_value) == timerisset(&before[i].it_value), "timer %d", i);
-		check(!is_later(&after.it_value, &before[i].it_value), "timer %d has %ld s", i, after.it_value.tv_sec);
+		check(!memcmp(&after.it_interval, &before[i].it_interval,
+			      sizeof(after.it_interval)),
+		      "timer %d", i);
+		check(timerisset(&after.it_value) == timerisset(&before[i].it_value), "timer %d",
+		      i);
+		check(!is_later(&after.it_value, &before[i].it_value), "timer %d has %ld s", i,
+		      after.it_value.tv_sec);
 		check(after.it_value.tv_sec >= before[i].it_value.tv_sec - 600, "timer %d", i);
 	}
 	return test_end();

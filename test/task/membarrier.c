@@ -1,5 +1,6 @@
 /*
- * Registrations for expedited memory barriers, per address space: what was registered can be used, nothing else is.
+ * Registrations for expedited memory barriers, per address space: what was registered can be used,
+ * nothing else is.
  */
 #include "test.h"
 
@@ -32,9 +33,13 @@ static void run(void *arg)
 int main(void)
 {
 	static const long sets[] = {
-		0, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		0,
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
+			MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ |
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
 	};
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)

@@ -1,6 +1,6 @@
 /*
- * Blocked signals that wait: standard and real-time ones, for the process and for single threads, several of the same
- * number with payloads. They come back in order, each once, with their siginfo.
+ * Blocked signals that wait: standard and real-time ones, for the process and for single threads,
+ * several of the same number with payloads. They come back in order, each once, with their siginfo.
  */
 #include "test.h"
 
@@ -12,7 +12,7 @@ enum { RT = 40, QUEUED = 5 };
 
 static void queue(pid_t tid, int sig, long value)
 {
-	siginfo_t info = { .si_signo = sig, .si_code = SI_QUEUE, .si_errno = value % 7 };
+	siginfo_t info = {.si_signo = sig, .si_code = SI_QUEUE, .si_errno = value % 7};
 
 	info.si_pid = getpid();
 	info.si_uid = 4242;
@@ -25,17 +25,19 @@ static void queue(pid_t tid, int sig, long value)
 
 static void expect(int sig, int code, long value)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info = {0};
 	const uint64_t set = 1ull << (sig - 1);
 	int got;
 
 	/* Raw: libc turns SI_TKILL into SI_USER. */
-	got = (int)syscall(SYS_rt_sigtimedwait, &set, &info, &(struct timespec){ 0, 0 }, sizeof(set));
+	got = (int)syscall(SYS_rt_sigtimedwait, &set, &info, &(struct timespec){0, 0}, sizeof(set));
 	if (!check(got == sig, "signal %d: got %d", sig, got))
 		return;
-	check(info.si_code == code && info.si_pid == getpid(), "signal %d: code %d pid %d", sig, info.si_code, info.si_pid);
+	check(info.si_code == code && info.si_pid == getpid(), "signal %d: code %d pid %d", sig,
+	      info.si_code, info.si_pid);
 	if (code == SI_QUEUE)
-		check(info.si_ptr == (void *)value && info.si_uid == 4242 && info.si_errno == value % 7,
+		check(info.si_ptr == (void *)value && info.si_uid == 4242 &&
+			      info.si_errno == value % 7,
 		      "signal %d: value %p", sig, info.si_ptr);
 }
 
@@ -44,7 +46,7 @@ static void expect_none(void)
 	sigset_t all;
 
 	sigfillset(&all);
-	check(sigtimedwait(&all, NULL, &(struct timespec){ 0, 0 }) < 0 && errno == EAGAIN);
+	check(sigtimedwait(&all, NULL, &(struct timespec){0, 0}) < 0 && errno == EAGAIN);
 }
 
 static void thread(void *arg)

@@ -1,5 +1,6 @@
 /*
- * What prctl sets and gets: per process and per thread, in children that differ from each other and from the root.
+ * What prctl sets and gets: per process and per thread, in children that differ from each other and
+ * from the root.
  */
 #include "test.h"
 
@@ -14,14 +15,14 @@ struct option {
 };
 
 static const struct option options[] = {
-	{ "dumpable", PR_SET_DUMPABLE, PR_GET_DUMPABLE, { 0, 1 }, false },
-	{ "pdeathsig", PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, { 0, SIGUSR2 }, true },
-	{ "subreaper", PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, { 0, 1 }, true },
-	{ "keepcaps", PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, { 0, 1 }, false },
-	{ "thp disable", PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, { 0, 1 }, false },
-	{ "timer slack", PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, { 1, 4000000 }, false },
-	{ "no new privs", PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, { 1, 1 }, false },
-	{ "tsc", PR_SET_TSC, PR_GET_TSC, { PR_TSC_ENABLE, PR_TSC_ENABLE }, true },
+	{"dumpable", PR_SET_DUMPABLE, PR_GET_DUMPABLE, {0, 1}, false},
+	{"pdeathsig", PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, {0, SIGUSR2}, true},
+	{"subreaper", PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, {0, 1}, true},
+	{"keepcaps", PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, {0, 1}, false},
+	{"thp disable", PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, {0, 1}, false},
+	{"timer slack", PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, {1, 4000000}, false},
+	{"no new privs", PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, {1, 1}, false},
+	{"tsc", PR_SET_TSC, PR_GET_TSC, {PR_TSC_ENABLE, PR_TSC_ENABLE}, true},
 };
 enum { COUNT = sizeof(options) / sizeof(options[0]) };
 
@@ -49,7 +50,8 @@ static void run(void *arg)
 		before[i] = get(&options[i]);
 	checkpoint_wait();
 	for (int i = 0; i < COUNT; i++)
-		check(get(&options[i]) == before[i], "%s is %ld, was %ld", options[i].name, get(&options[i]), before[i]);
+		check(get(&options[i]) == before[i], "%s is %ld, was %ld", options[i].name,
+		      get(&options[i]), before[i]);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /*
- * All sixteen limits, soft and hard, in a task that is above one of them: more descriptors open than it may open now.
+ * All sixteen limits, soft and hard, in a task that is above one of them: more descriptors open
+ * than it may open now.
  */
 #include "test.h"
 
@@ -36,8 +37,8 @@ int main(void)
 	checkpoint();
 	for (int i = 0; i < RLIM_NLIMITS; i++) {
 		check(!getrlimit(i, &after));
-		check(after.rlim_cur == before[i].rlim_cur && after.rlim_max == before[i].rlim_max, "limit %d: %lu %lu", i,
-		      after.rlim_cur, after.rlim_max);
+		check(after.rlim_cur == before[i].rlim_cur && after.rlim_max == before[i].rlim_max,
+		      "limit %d: %lu %lu", i, after.rlim_cur, after.rlim_max);
 	}
 	check(fcntl(high, F_GETFD) == 0);
 	check(fcntl(high, F_DUPFD, 21) < 0 && errno == EINVAL);

@@ -1,6 +1,7 @@
 /*
- * Scheduling per thread: policy, nice, real-time priority, reset-on-fork, affinity, io priority, timer slack. What this
- * machine does not permit at all (real-time classes under a cgroup without budget) is left at what it is.
+ * Scheduling per thread: policy, nice, real-time priority, reset-on-fork, affinity, io priority,
+ * timer slack. What this machine does not permit at all (real-time classes under a cgroup without
+ * budget) is left at what it is.
  */
 #include "test.h"
 
@@ -15,12 +16,12 @@ struct setting {
 };
 
 static const struct setting settings[] = {
-	{ SCHED_OTHER, 5, 0, 0, 2 << 13 | 7, 60000 },
-	{ SCHED_OTHER | SCHED_RESET_ON_FORK, -7, 0, 1, 1 << 13 | 3, 1 },
-	{ SCHED_BATCH, 19, 0, -1, 3 << 13, 50000 },
-	{ SCHED_IDLE, 0, 0, 0, 0, 123456789 },
-	{ SCHED_RR, 0, 7, -1, 2 << 13 | 1, 50001 },
-	{ SCHED_FIFO | SCHED_RESET_ON_FORK, 0, 3, -1, 2 << 13, 50000 },
+	{SCHED_OTHER, 5, 0, 0, 2 << 13 | 7, 60000},
+	{SCHED_OTHER | SCHED_RESET_ON_FORK, -7, 0, 1, 1 << 13 | 3, 1},
+	{SCHED_BATCH, 19, 0, -1, 3 << 13, 50000},
+	{SCHED_IDLE, 0, 0, 0, 0, 123456789},
+	{SCHED_RR, 0, 7, -1, 2 << 13 | 1, 50001},
+	{SCHED_FIFO | SCHED_RESET_ON_FORK, 0, 3, -1, 2 << 13, 50000},
 };
 
 struct sched {
@@ -31,7 +32,7 @@ struct sched {
 
 static struct sched sched_now(void)
 {
-	struct sched s = { 0 };
+	struct sched s = {0};
 
 	must(syscall(SYS_sched_getattr, 0, s.attr, sizeof(s.attr), 0));
 	must(sched_getaffinity(0, sizeof(s.cpus), &s.cpus));
@@ -43,7 +44,7 @@ static struct sched sched_now(void)
 static void apply(void *arg)
 {
 	const struct setting *set = arg;
-	struct sched_param param = { .sched_priority = set->priority };
+	struct sched_param param = {.sched_priority = set->priority};
 	struct sched before, after;
 	cpu_set_t cpus;
 
@@ -62,8 +63,8 @@ static void apply(void *arg)
 	after = sched_now();
 	check(!memcmp(before.attr, after.attr, sizeof(before.attr)), "policy %#x", set->policy);
 	check(CPU_EQUAL(&before.cpus, &after.cpus), "policy %#x", set->policy);
-	check(before.ioprio == after.ioprio && before.slack_ns == after.slack_ns, "ioprio %#lx slack %ld", after.ioprio,
-	      after.slack_ns);
+	check(before.ioprio == after.ioprio && before.slack_ns == after.slack_ns,
+	      "ioprio %#lx slack %ld", after.ioprio, after.slack_ns);
 }
 
 int main(void)

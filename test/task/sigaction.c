@@ -1,6 +1,6 @@
 /*
- * Dispositions of all signals: handlers with each flag and mask, ignored and default ones, through the raw call so
- * that the restorer and every flag bit are compared too.
+ * Dispositions of all signals: handlers with each flag and mask, ignored and default ones, through
+ * the raw call so that the restorer and every flag bit are compared too.
  */
 #include "test.h"
 
@@ -14,7 +14,10 @@ struct raw_sigaction {
 	uint64_t mask;
 };
 
-static void handler(int sig) { (void)sig; }
+static void handler(int sig)
+{
+	(void)sig;
+}
 
 static bool settable(int sig)
 {
@@ -23,8 +26,9 @@ static bool settable(int sig)
 
 static void set_disposition(int sig)
 {
-	static const int flags[] = { 0, SA_RESTART, SA_NODEFER, SA_RESETHAND, SA_ONSTACK, SA_NOCLDSTOP | SA_NOCLDWAIT };
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags[sig % 6] };
+	static const int flags[] = {
+		0, SA_RESTART, SA_NODEFER, SA_RESETHAND, SA_ONSTACK, SA_NOCLDSTOP | SA_NOCLDWAIT};
+	struct sigaction sa = {.sa_handler = handler, .sa_flags = flags[sig % 6]};
 
 	if (sig % 7 == 3)
 		sa.sa_handler = SIG_IGN;
@@ -37,7 +41,7 @@ static void set_disposition(int sig)
 
 int main(void)
 {
-	struct raw_sigaction before[65] = { 0 }, after;
+	struct raw_sigaction before[65] = {0}, after;
 
 	for (int sig = 1; sig <= 64; sig++) {
 		if (settable(sig) && sig != 32 && sig != 33)
@@ -47,8 +51,8 @@ int main(void)
 	checkpoint();
 	for (int sig = 1; sig <= 64; sig++) {
 		must(syscall(SYS_rt_sigaction, sig, NULL, &after, 8));
-		check(!memcmp(&after, &before[sig], sizeof(after)), "signal %d: handler %p flags %#lx", sig,
-		      after.handler, after.flags);
+		check(!memcmp(&after, &before[sig], sizeof(after)),
+		      "signal %d: handler %p flags %#lx", sig, after.handler, after.flags);
 	}
 	return test_end();
 }

@@ -1,6 +1,6 @@
 /*
- * Stopped children: the state, the number of the signal and that the parent was not told yet come back, and SIGCONT
- * works, also where a second SIGSTOP came while stopped.
+ * Stopped children: the state, the number of the signal and that the parent was not told yet come
+ * back, and SIGCONT works, also where a second SIGSTOP came while stopped.
  */
 #include "test.h"
 
@@ -13,7 +13,8 @@ static pid_t stopped_child(int sig)
 	siginfo_t info;
 
 	if (!pid) {
-		/* Its own group, so that it is not orphaned: the kernel discards terminal stops in those. */
+		/* Its own group, so that it is not orphaned: the kernel discards terminal stops in
+		 * those. */
 		must(setpgid(0, 0));
 		raise(sig);
 		_exit(sig);
@@ -25,7 +26,7 @@ static pid_t stopped_child(int sig)
 
 int main(void)
 {
-	static const int sigs[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP };
+	static const int sigs[] = {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP};
 	enum { COUNT = sizeof(sigs) / sizeof(sigs[0]) };
 	pid_t pid[COUNT];
 	int status;
@@ -35,10 +36,12 @@ int main(void)
 	must(kill(pid[COUNT - 1], SIGSTOP));
 	checkpoint();
 	for (int i = 0; i < COUNT; i++) {
-		check(waitpid(pid[i], &status, WUNTRACED | WNOHANG) == pid[i] && WIFSTOPPED(status) &&
-		      WSTOPSIG(status) == sigs[i], "signal %d gives %#x", sigs[i], status);
+		check(waitpid(pid[i], &status, WUNTRACED | WNOHANG) == pid[i] &&
+			      WIFSTOPPED(status) && WSTOPSIG(status) == sigs[i],
+		      "signal %d gives %#x", sigs[i], status);
 		check(!kill(pid[i], SIGCONT));
-		check(waitpid(pid[i], &status, 0) == pid[i] && WIFEXITED(status) && WEXITSTATUS(status) == sigs[i],
+		check(waitpid(pid[i], &status, 0) == pid[i] && WIFEXITED(status) &&
+			      WEXITSTATUS(status) == sigs[i],
 		      "signal %d ends with %#x", sigs[i], status);
 	}
 	return test_end();

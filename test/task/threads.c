@@ -1,6 +1,6 @@
 /*
- * Four threads with their own name, signal mask, alternate stack, thread-local storage and id; the robust list and
- * the cleared-at-exit address are tested by joining them afterwards.
+ * Four threads with their own name, signal mask, alternate stack, thread-local storage and id; the
+ * robust list and the cleared-at-exit address are tested by joining them afterwards.
  */
 #include "test.h"
 
@@ -16,7 +16,7 @@ static void thread(void *arg)
 {
 	long i = (long)arg;
 	char name[16], now[16] = "";
-	stack_t stack = { .ss_size = 65536 + 4096 * i, .ss_flags = i & 1 ? (int)(1u << 31) : 0 }, old;
+	stack_t stack = {.ss_size = 65536 + 4096 * i, .ss_flags = i & 1 ? (int)(1u << 31) : 0}, old;
 	sigset_t mask, old_mask;
 	long tid = syscall(SYS_gettid);
 	pthread_t self = pthread_self();
@@ -37,8 +37,8 @@ static void thread(void *arg)
 
 	check(syscall(SYS_gettid) == tid && pthread_equal(self, pthread_self()));
 	check(!prctl(PR_GET_NAME, now) && !strcmp(now, name), "%s", now);
-	check(!sigaltstack(NULL, &old) && old.ss_sp == stack.ss_sp && old.ss_size == stack.ss_size &&
-	      old.ss_flags == stack.ss_flags,
+	check(!sigaltstack(NULL, &old) && old.ss_sp == stack.ss_sp &&
+		      old.ss_size == stack.ss_size && old.ss_flags == stack.ss_flags,
 	      "sp %p size %zu flags %#x", old.ss_sp, old.ss_size, old.ss_flags);
 	check(!pthread_sigmask(SIG_SETMASK, NULL, &old_mask) && !memcmp(&old_mask, &mask, 8));
 	check(local_word == 0x1122334455667788 + (uint64_t)i);

@@ -1,6 +1,6 @@
 /*
- * Children and grandchildren in several sessions and process groups, some led by tasks that went on into another one,
- * all checked by each task for itself.
+ * Children and grandchildren in several sessions and process groups, some led by tasks that went on
+ * into another one, all checked by each task for itself.
  */
 #include "test.h"
 
@@ -12,7 +12,7 @@ struct ids {
 
 static struct ids ids_now(void)
 {
-	return (struct ids){ getpid(), getppid(), getpgid(0), getsid(0) };
+	return (struct ids){getpid(), getppid(), getpgid(0), getsid(0)};
 }
 
 static void wait_here(void)
@@ -21,8 +21,8 @@ static void wait_here(void)
 
 	checkpoint_wait();
 	after = ids_now();
-	check(!memcmp(&before, &after, sizeof(before)), "pid %d parent %d group %d session %d", after.pid, after.ppid,
-	      after.pgid, after.sid);
+	check(!memcmp(&before, &after, sizeof(before)), "pid %d parent %d group %d session %d",
+	      after.pid, after.ppid, after.pgid, after.sid);
 }
 
 static void leaf(void *arg)

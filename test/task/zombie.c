@@ -1,6 +1,6 @@
 /*
- * Children that ended and were not waited for: their status words (codes above 127 too, and signals) come back, with
- * their groups and sessions, and each is told exactly once.
+ * Children that ended and were not waited for: their status words (codes above 127 too, and
+ * signals) come back, with their groups and sessions, and each is told exactly once.
  */
 #include "test.h"
 
@@ -8,12 +8,13 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-static const int ends[] = { 0, 1, 72, 127, 128, 200, 255, -SIGKILL, -SIGTERM, -SIGSEGV, -SIGUSR1, -SIGALRM };
+static const int ends[] = {0,	1,	  72,	    127,      128,	200,
+			   255, -SIGKILL, -SIGTERM, -SIGSEGV, -SIGUSR1, -SIGALRM};
 enum { COUNT = sizeof(ends) / sizeof(ends[0]) };
 
 static void die(int end, int i)
 {
-	const struct rlimit no_core = { 0, 0 };
+	const struct rlimit no_core = {0, 0};
 
 	if (i % 3 == 1)
 		must(setpgid(0, 0));
@@ -41,8 +42,9 @@ int main(void)
 	checkpoint();
 	for (int i = 0; i < COUNT; i++) {
 		check(waitpid(pid[i], &status, 0) == pid[i]);
-		check(ends[i] >= 0 ? WIFEXITED(status) && WEXITSTATUS(status) == ends[i] :
-		      WIFSIGNALED(status) && WTERMSIG(status) == -ends[i], "end %d gives %#x", ends[i], status);
+		check(ends[i] >= 0 ? WIFEXITED(status) && WEXITSTATUS(status) == ends[i]
+				   : WIFSIGNALED(status) && WTERMSIG(status) == -ends[i],
+		      "end %d gives %#x", ends[i], status);
 		check(waitpid(pid[i], &status, 0) < 0 && errno == ECHILD);
 	}
 	return test_end();
