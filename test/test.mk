@@ -37,3 +37,32 @@ fuzz: $(FUZZ)
 		FUZZ_SEEDS=$$c $$t -runs=0 >/dev/null 2>&1 || { echo "no seeds: $$t"; exit 1; }; \
 		$$t -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$c- -print_final_stats=1 $$c 2>&1 | tail -n 8; \
 	done
+
+# --- test bodies: test/<dir>/NAME.c -> build/test/<dir>/NAME, each linked with test/lib -------------
+TEST_DIRS := task mem fd sock tool
+TEST_C := $(foreach d,$(TEST_DIRS),$(wildcard test/$(d)/*.c)) $(wildcard test/matrix.c)
+TEST_BODIES := $(TEST_C:%.c=$(BUILD)/%)
+TEST_LIB_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/lib/*.c))
+# -O1: bodies are small; checks on registers and memory must stay where they were written.
+TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-format-zero-length -D_GNU_SOURCE -iquote test/lib -MMD -MP
+
+$(BUILD)/test/lib/%.o: test/lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -c -o $@ $<
+
+# Bodies and units share the pattern build/test/<dir>/NAME: only the listed bodies are made this way.
+$(TEST_BODIES): $(BUILD)/test/%: test/%.c $(TEST_LIB_O)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $(TEST_STATIC) -MF $@.d -o $@ $< $(TEST_LIB_O) -lpthread
+
+$(BUILD)/test/task/counter: TEST_STATIC := -static
+
+.PHONY: bodies
+bodies: $(TEST_BODIES)
+
+# The bodies in all modes; `make test` is the whole of what CI runs.
+.PHONY: harness
+harness: $(BUILD)/torpor bodies
+	test/run
+test:
+	scripts/test
