@@ -51,7 +51,9 @@ int attach_all(struct restore *r)
 	if (has_image(r, "seccomp"))
 		options |= PTRACE_O_SUSPEND_SECCOMP;
 	vec_foreach(t, &r->tree.thread) {
-		long k = sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0, options);
+		/* A dead leader stays attached as a zombie: EXITKILL would kill its threads when we end. */
+		long k = sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0,
+			     (*t)->dead ? options & ~PTRACE_O_EXITKILL : options);
 
 		if (k < 0)
 			return fail(k, "attach to restored thread %d", (*t)->tid);
