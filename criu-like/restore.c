@@ -187,7 +187,8 @@ static const struct phase phases[] = {
 	{ "area", map_area, NULL, "the area is mapped, nothing was forked" },
 	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names" },
 	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources" },
-	{ "settle", settle, NULL, "zombies are dead, every thread is traced, credentials final, timers armed" },
+	{ "settle", settle, NULL,
+	  "zombies are dead, every thread is traced, credentials final, timers armed" },
 	{ "finish", finish, NULL, "registers are set, the area is gone, all are stopped" },
 	{ "commit", commit, NULL, "the tasks run" },
 };
@@ -210,7 +211,8 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 	if (!k)
 		*ret_pid = r->tree.task.v[0]->pid;
 	if (!k && !opt->plan_only)
-		(void)hook_run(opt->action_script, "post-resume", *ret_pid); /* too late to fail: it is reported */
+		(void)hook_run(opt->action_script, "post-resume",
+			       *ret_pid); /* too late to fail: it is reported */
 	if (r->set)
 		image_set_close(r->set);
 	arena_deinit(&r->arena);

@@ -1,7 +1,7 @@
 /*
- * The first look at a tree, from outside and before anything is stopped: who is in it, and what stands
- * against a dump that needs no stop to be seen. A tree may change between this and the freeze, so the
- * list serves refusal and sizing only; the freeze collects anew.
+ * The first look at a tree, from outside and before anything is stopped: who is in it, and what
+ * stands against a dump that needs no stop to be seen. A tree may change between this and the
+ * freeze, so the list serves refusal and sizing only; the freeze collects anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,8 @@ static int look_at(struct dump *d, pid_t pid)
 	if (r)
 		return fail(r, "the status of process %d is malformed", pid);
 	if (pid == d->opt->pid && status.tgid != pid)
-		return block(d, pid, "it is a thread, not a process", "give the pid of its process");
+		return block(d, pid, "it is a thread, not a process",
+			     "give the pid of its process");
 	r = look_at_status(d, pid, &status);
 	return r ?: add_children(d, &dir);
 }

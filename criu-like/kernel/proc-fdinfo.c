@@ -1,11 +1,11 @@
 /*
  * /proc/PID/fdinfo/N: four keys that all files have, then whatever the kind of file adds.
  *
- * Kinds ask for their keys by name; a text is short (a few lines), so that searching it for each key
- * is cheaper than building an index. Only texts with many lines, epoll and locks, have iterators.
- * Numbers are decimal, octal or hexadecimal without a prefix, as each kind of file likes.
- * Limits: locks on btrfs and overlayfs name the superblock's device; leases that break name the
- * type they become.
+ * Kinds ask for their keys by name; a text is short (a few lines), so that searching it for each
+ * key is cheaper than building an index. Only texts with many lines, epoll and locks, have
+ * iterators. Numbers are decimal, octal or hexadecimal without a prefix, as each kind of file
+ * likes. Limits: locks on btrfs and overlayfs name the superblock's device; leases that break name
+ * the type they become.
  */
 #include "proc-fdinfo.h"
 

@@ -29,8 +29,9 @@ int fdinfo_u32(const struct fdinfo *i, const char *key, int base, uint32_t *ret)
 int fdinfo_flag(const struct fdinfo *i, const char *key, int *ret);
 
 /*
- * Lines that may repeat: start with `struct span text = i->text;`. fdinfo_next() cuts up to the next
- * line "key: rest" or "key rest" (lock, tfd, inotify, fanotify) and yields the rest; false at the end.
+ * Lines that may repeat: start with `struct span text = i->text;`. fdinfo_next() cuts up to the
+ * next line "key: rest" or "key rest" (lock, tfd, inotify, fanotify) and yields the rest; false at
+ * the end.
  */
 bool fdinfo_next(struct span *text, const char *key, struct span *ret_rest);
 /* The value of "name:value" among the words of such a line. 0, -ENOENT, -EINVAL. */

@@ -77,7 +77,8 @@ static int parse_header(struct span line, struct vma_text *ret)
 		return -EINVAL;
 	v.major = (uint32_t)major;
 	v.minor = (uint32_t)minor;
-	while (line.len && *line.p == ' ') /* padding; no path begins with a space, but it may end so */
+	while (line.len &&
+	       *line.p == ' ') /* padding; no path begins with a space, but it may end so */
 		line = (struct span){ line.p + 1, line.len - 1 };
 	v.path = line;
 	*ret = v;

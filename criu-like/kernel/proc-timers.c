@@ -47,7 +47,9 @@ static int parse_notify(struct span v, struct proc_timer *ret)
 	static const struct {
 		const char *name;
 		int32_t notify;
-	} kinds[] = { { "signal", SIGEV_SIGNAL }, { "none", SIGEV_NONE }, { "thread", SIGEV_THREAD } };
+	} kinds[] = { { "signal", SIGEV_SIGNAL },
+		      { "none", SIGEV_NONE },
+		      { "thread", SIGEV_THREAD } };
 	struct span kind, whom;
 	size_t i = 0;
 
