@@ -203,13 +203,13 @@ static void seed_stream(struct arena *a, const char *dir, struct span message)
 {
 	_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
 	struct image_set *s;
-	ProtobufCMessage *m;
+	ProtobufCMessage *m = NULL;
+	struct wire_place at = {"seed", 0};
 	struct image *i;
 	struct span all;
 
-	m = protobuf_c_message_unpack(&sample__descriptor, NULL, message.len,
-				      (const uint8_t *)message.p);
-	if (m && !image_stream_create(a, fd, 0, &s) && !image_create(s, "tasks", &i) &&
+	if (!wire_unpack(a, &at, &sample__descriptor, message, &m) &&
+	    !image_stream_create(a, fd, 0, &s) && !image_create(s, "tasks", &i) &&
 	    !image_append(i, 1, m) && !image_finish(i) && !image_set_commit(s) &&
 	    !lseek(fd, 0, SEEK_SET) && !io_slurp(a, fd, &all))
 		seed(dir, "stream", STREAM, all);
