@@ -30,7 +30,7 @@ int proc_open(pid_t pid, struct proc_dir *ret)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	*ret = (struct proc_dir){ fd, pid };
+	*ret = (struct proc_dir){fd, pid};
 	return 0;
 }
 
