@@ -73,6 +73,7 @@ static int freeze(void *c)
 
 static void let_go(void *c)
 {
+	inode_dump_undo(c);
 	(void)victim_release(c, VICTIM_RESUME); /* reported there */
 }
 
@@ -129,6 +130,8 @@ static int commit(void *c)
 	int r = statistics_dump(d);
 
 	r = r ?: image_set_commit(d->set);
+	if (!r)
+		inode_dump_commit(d);
 	return r ?: hook_run(d->opt->action_script, "post-dump", d->opt->pid);
 }
 

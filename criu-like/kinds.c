@@ -3,9 +3,17 @@
 
 #include <stddef.h>
 
+#include "core/file.h"
+
 #define TASK_KIND_EXTERN(name) extern const struct task_kind kind_##name;
 #define KIND_ENTRY(name) &kind_##name,
 
 TASK_KINDS(TASK_KIND_EXTERN)
 
 const struct task_kind *const task_kinds[] = { TASK_KINDS(KIND_ENTRY) NULL };
+
+#define FD_KIND_EXTERN(name) extern const struct fd_kind kind_##name;
+
+FD_KINDS(FD_KIND_EXTERN)
+
+const struct fd_kind *const fd_kinds[] = { FD_KINDS(KIND_ENTRY) NULL };

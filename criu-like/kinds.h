@@ -7,4 +7,4 @@
  */
 #define TASK_KINDS(X)
 
-#define FD_KINDS(X)
+#define FD_KINDS(X) X(pipe) X(dev) X(regular)

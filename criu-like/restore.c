@@ -96,7 +96,7 @@ static int prepare(void *c)
 
 static void undo_prepare(void *c)
 {
-	(void)inode_remove_ghosts(c); /* reported there; the journal keeps what is left */
+	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
 }
 
 static int fork_tree(void *c)
@@ -142,7 +142,7 @@ static int settle(void *c)
 {
 	struct restore *r = c;
 	uint32_t n = (uint32_t)r->tree.thread.n;
-	int k = inode_remove_ghosts(r);
+	int k = inode_remove_ghosts(r, false);
 
 	files_close_shared(r);
 	area_pass(r, WORD_DIE, 1);
@@ -177,7 +177,11 @@ static int commit(void *c)
 {
 	struct restore *r = c;
 
-	return attach_release(r);
+	int k = attach_release(r);
+
+	if (!k)
+		(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+	return k;
 }
 
 static const struct phase phases[] = {
