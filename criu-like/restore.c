@@ -91,7 +91,8 @@ static int prepare(void *c)
 	if (k < 0)
 		return fail(k, "become a subreaper");
 	k = inode_create_ghosts(r);
-	return (int)k ?: files_open_shared(r);
+	k = k ?: files_open_shared(r);
+	return (int)k ?: memory_create(r);
 }
 
 static void undo_prepare(void *c)
@@ -145,6 +146,7 @@ static int settle(void *c)
 	int k = inode_remove_ghosts(r, false);
 
 	files_close_shared(r);
+	memory_close(r);
 	area_pass(r, WORD_DIE, 1);
 	for (size_t i = 0; !k && i < r->tree.task.n; i++)
 		if (r->tree.task.v[i]->state == TASK_ZOMBIE)

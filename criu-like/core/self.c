@@ -190,8 +190,8 @@ static int apply(struct restore *r, const struct task *t)
 	struct self s = { &r->arena, r, t };
 	int k = area_wait(r, WORD_GO, 1);
 
+	k = k ?: memory_apply(&s); /* before what it copies from is closed */
 	k = k ?: files_apply(&s);
-	k = k ?: memory_apply(&s);
 	return k ?: task_kinds_apply(&s); /* last: the root directory may change */
 }
 
