@@ -13,10 +13,13 @@ static char *attach(int id, int flags)
 	return must_ptr(shmat(id, NULL, flags));
 }
 
+static uint32_t *turn;
+
 static void child(void *arg)
 {
 	checkpoint_wait();
 	check(pattern_ok(arg, LEN, 1));
+	event_add(turn);
 	check(!shmdt(arg));
 }
 
@@ -27,6 +30,7 @@ int main(void)
 	char *a = attach(id, 0), *b = attach(id, SHM_RDONLY), *removed = attach(gone, 0);
 	struct shmid_ds after;
 
+	turn = shared_alloc(4096);
 	pattern_fill(a, LEN, 1);
 	pattern_fill(removed, LEN, 2);
 	must(shmctl(gone, IPC_RMID, NULL));
@@ -34,6 +38,7 @@ int main(void)
 	checkpoint();
 	check(!shmctl(id, IPC_STAT, &after) && after.shm_segsz == LEN);
 	check(pattern_ok(b, LEN, 1) && pattern_ok(removed, LEN, 2));
+	event_wait(turn, 1);
 	pattern_fill(a, 100, 3);
 	check(pattern_ok(b, 100, 3));
 	check(!shmctl(id, IPC_RMID, NULL));
