@@ -10,6 +10,7 @@ from . import proc
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BODY_TIMEOUT_S = 30
+MAX_DIFF_LINES = 200
 MODES = {"restore": 1, "running": 1, "cycles": 3}
 
 
@@ -37,6 +38,7 @@ class Case:
         self.options, self.body, self.mode, self.work = options, body, mode, work
         self.cwd, self.log = os.path.join(work, "cwd"), os.path.join(work, "log")
         self.statuses = {}
+        self.problems = []      # failures after which the test can go on and tell more
         self.runs = body.has("spins") or body.has("busy")
         os.mkdir(self.cwd)
 
@@ -93,7 +95,7 @@ class Case:
     def look(self, root):
         """Fingerprint plus the files of the test: the tool must leave none."""
         files = sorted(os.path.join(d, f)[len(self.cwd):] for d, _, names in os.walk(self.cwd) for f in names)
-        return FINGERPRINT(root, self.runs) + "".join(f"file {f}\n" for f in files)
+        return FINGERPRINT(root, self.runs, not self.body.has("timeouts")) + "".join(f"file {f}\n" for f in files)
 
     def wait_ready(self, root, when):
         if proc.wait_ready(root, self.body.has("spins"), self.body.has("busy")):
@@ -118,7 +120,7 @@ class Case:
             proc.until(lambda: proc.states(root) == states, 2)      # the fingerprint tells what does not come
         after = self.look(root)
         if before != after:
-            raise Failed("the fingerprint differs\n" + difference(before, after))
+            self.problems.append("the fingerprint differs\n" + difference(before, after))
 
     def harm(self, root, before):
         """After a failed dump the tree must be as it was."""
@@ -149,7 +151,7 @@ class Case:
         extra = self.options.restore_arg + self.body.values("restore")
         self.tool("restore", "-D", images, "-d", "--pidfile", pidfile, *extra)
         if proc.read(pidfile).strip() != str(root):
-            raise Failed(f"pidfile says {proc.read(pidfile)!r}, the root is {root}")
+            self.problems.append(f"pidfile says {proc.read(pidfile)!r}, the root is {root}")
         if root not in proc.children(os.getpid()):
             raise Failed(f"the restored root {root} is not a child of the caller's subreaper")
 
@@ -178,15 +180,17 @@ class Case:
         os.kill(root, proc.GO_SIGNAL)
         code = self.reap(root)
         if code:
-            raise Failed(f"the body gives status {code}")
+            self.problems.append(f"the body gives status {code}")
         left = proc.kill_children()
         if left:
-            raise Failed(f"processes left behind: {', '.join(left)}")
+            self.problems.append(f"processes left behind: {', '.join(left)}")
 
 
 def difference(before, after):
     diff = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 2, "")
-    return "\n".join(line[:400] for line in with_owner(diff, before))
+    lines = [line[:400] for line in with_owner(diff, before)]
+    more = [f"... {len(lines) - MAX_DIFF_LINES} more lines"] if len(lines) > MAX_DIFF_LINES else []
+    return "\n".join(lines[:MAX_DIFF_LINES] + more)
 
 
 def with_owner(diff, text):
@@ -216,7 +220,7 @@ def run_case(options, body, mode, work):
     signal.setitimer(signal.ITIMER_REAL, BODY_TIMEOUT_S)
     try:
         case.run()
-        outcome, text = "ok", ""
+        outcome, text = "FAIL" if case.problems else "ok", ""
     except Skipped as e:
         outcome, text = "skip", str(e)
     except Failed as e:
@@ -224,6 +228,7 @@ def run_case(options, body, mode, work):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         proc.kill_children()
+    text = "\n".join(case.problems + [text] if text else case.problems)
     for name in ("log", "tool.log"):
         content = proc.read(os.path.join(work, name)).strip()
         if outcome == "FAIL" and content:
