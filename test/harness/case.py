@@ -3,6 +3,7 @@ import difflib
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import signal
 import time
 
@@ -11,7 +12,7 @@ from . import proc
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BODY_TIMEOUT_S = 30
 MAX_DIFF_LINES = 200
-MODES = {"restore": 1, "running": 1, "cycles": 3}
+MODES = {"restore": 1, "running": 1, "cycles": 3, "again": 1}       # number of dumps
 
 
 def load_fingerprint():
@@ -111,10 +112,12 @@ class Case:
 
     def cycle(self, root, number):
         before, states = self.look(root), proc.states(root)
-        images = os.path.join(self.work, f"images-{number}")
+        images = os.path.join(self.options.images, f"{os.path.basename(self.work)}-{number}")
         os.mkdir(images, 0o700)
         if not self.options.dry:
             self.dump_and_back(root, images, before)
+        if not self.options.keep:
+            shutil.rmtree(images)
         self.wait_ready(root, "after the " + ("resume" if self.mode == "running" else "restore"))
         if not self.runs:
             proc.until(lambda: proc.states(root) == states, 2)      # the fingerprint tells what does not come
@@ -147,6 +150,13 @@ class Case:
         left = [pid for pid in tree if not self.is_gone(pid)]
         if left:
             raise Failed(f"tasks {left} live on after the dump")
+        self.restore(root, images)
+        if self.mode == "again":
+            self.wait_ready(root, "after the first restore")
+            self.kill_tree(root)
+            self.restore(root, images)
+
+    def restore(self, root, images):
         pidfile = os.path.join(images, "pidfile")
         extra = self.options.restore_arg + self.body.values("restore")
         self.tool("restore", "-D", images, "-d", "--pidfile", pidfile, *extra)
@@ -154,6 +164,16 @@ class Case:
             self.problems.append(f"pidfile says {proc.read(pidfile)!r}, the root is {root}")
         if root not in proc.children(os.getpid()):
             raise Failed(f"the restored root {root} is not a child of the caller's subreaper")
+
+    def kill_tree(self, root):
+        """As a crash would: the root first, and what is left of it when it is reaped."""
+        tree = proc.tree(root)
+        for pid in tree:
+            os.kill(pid, signal.SIGKILL)
+        self.reap(root)
+        left = [pid for pid in tree if not self.is_gone(pid)]
+        if left:
+            raise Failed(f"tasks {left} do not die")
 
     def is_gone(self, pid):
         """Orphans come to this process when their parent was killed: reap them until the number is free."""
