@@ -1,4 +1,5 @@
 """One test in one mode: start the body, dump, restore or resume, compare, let it check, collect its status."""
+import contextlib
 import difflib
 import importlib.machinery
 import importlib.util
@@ -169,7 +170,8 @@ class Case:
         """As a crash would: the root first, and what is left of it when it is reaped."""
         tree = proc.tree(root)
         for pid in tree:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.reap(root)
         left = [pid for pid in tree if not self.is_gone(pid)]
         if left:
