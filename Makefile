@@ -30,7 +30,7 @@ LIB_O := $(LIB_C:%.c=$(BUILD)/%.o)
 TOOL_C := $(wildcard criu-like/*.c)
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/%.o)
 
-.PHONY: all help check test lint san cov sweep fuzz clean install
+.PHONY: all help check test lint cross bench san cov sweep fuzz clean install
 all: $(BUILD)/torpor
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo 'make check      unit tests and lint (no root needed)'
 	@echo 'make test       everything CI runs (root)'
 	@echo 'make lint       budgets, dependency directions, globals, blob'
+	@echo 'make bench      measure dump, restore, stop time and image size (root)'
 	@echo 'make san        host code and unit tests under address and undefined-behaviour sanitizers'
 	@echo 'make cov        line coverage of the unit tests'
 	@echo 'make fuzz       build the fuzz targets and run each for a moment'
@@ -73,6 +74,31 @@ include pie/blob.mk
 
 # --- tests --------------------------------------------------------------------------------------
 include test/test.mk
+
+# --- checks and measurements ---------------------------------------------------------------------
+lint:
+	scripts/lint
+
+# The freestanding code must build, and hold no relocation, for every architecture.
+cross: $(BUILD)/pie/x86_64/blob.bin $(BUILD)/pie/aarch64/blob.bin
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san:
+	$(MAKE) BUILD=build/san OPT='-O1 -g' EXTRA_CFLAGS='$(SAN) -DARENA_CHUNK_BYTES=16' unit
+
+# Lines of host code that the unit tests run, per file.
+cov:
+	$(MAKE) BUILD=build/cov OPT='-O0 -g' EXTRA_CFLAGS=--coverage unit >/dev/null
+	@find build/cov/criu-like build/cov/images -name '*.gcda' | sort | xargs gcov -n 2>/dev/null | \
+		awk '/^File .(criu-like|images)/ { file = $$2; gsub("\047", "", file); own = 1 } \
+		/^Lines executed/ && own { split($$2, a, ":"); printf "%7s of %4d  %s\n", a[2], $$4, file; own = 0 }'
+
+BENCH := $(patsubst scripts/bench.d/%.c,$(BUILD)/bench/%,$(wildcard scripts/bench.d/*.c))
+$(BUILD)/bench/%: scripts/bench.d/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $< -lpthread
+bench: $(BUILD)/torpor $(BENCH)
+	scripts/bench
 
 clean:
 	rm -rf $(BUILD)

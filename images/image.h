@@ -16,17 +16,31 @@ struct image_set;
 struct image;
 
 enum image_set_flags {
-	IMAGE_SET_SYNC = 1, /* one syncfs before the commit record */
+	IMAGE_SET_SYNC = 1, /* one syncfs before the commit record, the directory synced after it */
+	IMAGE_SET_REPLACE = 2, /* a committed set in the directory is removed first */
 };
 
-/* A new set in the directory dirfd (which stays the caller's). -EEXIST if it holds a committed set. */
+/* A directory by its path; `create`: made if missing, for its owner only (0700). */
+int image_dir_open(const char *path, bool create, int *ret_fd);
+/*
+ * A new set in the directory dirfd, which stays the caller's and open until image_set_close().
+ * -EEXIST if it holds a committed set. What a killed dump left there is removed; other images that
+ * are not ours are not, and refused.
+ */
 int image_set_create(struct arena *a, int dirfd, unsigned int flags, struct image_set **ret);
 /* Opens a committed set and verifies every image but the page stores against the commit record. */
 int image_set_open(struct arena *a, int dirfd, struct image_set **ret);
+/*
+ * A set as one stream, front to back: written to fd, or read from it up to the end of the set and
+ * held in memory. fd stays the caller's; for the reader only during the call.
+ */
+int image_stream_create(struct arena *a, int fd, unsigned int flags, struct image_set **ret);
+int image_stream_open(struct arena *a, int fd, struct image_set **ret);
 /* Writes the commit record, last. Without it the directory is not a checkpoint. */
 int image_set_commit(struct image_set *s);
 /* Removes every file that this set created (a dump that failed). */
 void image_set_discard(struct image_set *s);
+/* Not committed and not discarded: the files stay, and the next dump removes them. */
 void image_set_close(struct image_set *s);
 
 /* Writing: records are buffered; image_finish() writes the trailer. */
@@ -43,7 +57,7 @@ int image_open(struct image_set *s, const char *stem, struct image **ret);
 int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
 	       ProtobufCMessage **ret);
 uint32_t image_count(const struct image *i); /* records, known after image_open() */
-/* Stems of the set, in the order of the commit record. */
+/* Stems of the set's images, in the order of the commit record; page stores are not among them. */
 size_t image_set_stems(const struct image_set *s, const char *const **ret);
 
 /*
@@ -53,8 +67,8 @@ size_t image_set_stems(const struct image_set *s, const char *const **ret);
 struct page_store;
 int page_store_create(struct image_set *s, uint32_t shard, struct page_store **ret);
 /* Appends whole pages; yields their offset in bytes and the xxh3-64 of the bytes. */
-int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov, uint64_t *ret_offset,
-		      uint64_t *ret_hash);
+int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov,
+		      uint64_t *ret_offset, uint64_t *ret_hash);
 int page_store_finish(struct page_store *p);
 /* A descriptor of shard n of an opened set, read-only; its size has been checked. */
 int page_store_open(struct image_set *s, uint32_t shard, int *ret_fd);

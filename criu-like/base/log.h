@@ -1,6 +1,7 @@
 #pragma once
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Messages for people and machines. The sink is the one mutable global that every process of the
@@ -10,15 +11,27 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
+/* Lines of processes that have no descriptor of ours any more: shared memory, written out by
+ * another. */
+struct log_buffer {
+	uint32_t size, used;
+	char text[];
+};
+
 struct log_config {
 	int fd;                 /* where messages go; -1: stderr */
 	enum log_level level;   /* messages above it are dropped */
 	enum log_format format;
 	bool errors_on_stderr;  /* errors are repeated on stderr when fd is a file */
-	const char *error_mark; /* put before each error: "error: ", or "Error " under the name criu */
+	const char
+		*error_mark; /* put before each error: "error: ", or "Error " under the name criu */
 };
 
 void log_setup(const struct log_config *c);
+/* From here on this process puts its lines into the buffer (NULL: to the descriptor again). */
+void log_to_buffer(struct log_buffer *b);
+/* Writes out what others put there, and empties it. */
+void log_flush_buffer(struct log_buffer *b);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vwrite(enum log_level level, const char *fmt, va_list ap);
@@ -32,7 +45,8 @@ struct log_scope {
 	struct log_scope *outer;
 	char text[48];
 };
-void log_scope_push(struct log_scope *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_scope_push(struct log_scope *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void log_scope_pop(struct log_scope *s);
 
 #define LOG_CAT2(a, b) a##b

@@ -25,11 +25,13 @@ struct file_space; /* core/file.h: open file descriptions and tables */
 struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory.h */
 struct victim_tree; /* core/stopped.h: what the tracer knows */
+struct task_records; /* core/task-kinds.h */
 
 struct dump {
 	struct arena arena;
 	const struct dump_options *opt;
 	struct blockers blockers;
+	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
 	struct tree tree;
 	struct image_set *set;
 	struct stats stats;
@@ -37,5 +39,6 @@ struct dump {
 	struct inode_space *inodes;
 	struct memory *memory;
 	struct victim_tree *victims;
+	struct task_records *task_records;
 	struct journal *journal;
 };

@@ -17,24 +17,30 @@
  */
 enum { KIND_NOTHING = 1 };
 enum kind_scope { SCOPE_TASK, SCOPE_THREAD };
+/*
+ * Of which kernel object a SCOPE_TASK kind speaks. A shared one is asked, applied and staged only for
+ * the task that has it first (its index is the object's id).
+ */
+enum kind_object { OBJECT_PROCESS, OBJECT_SIGHAND, OBJECT_MM, OBJECT_FS };
 
 struct task_kind {
 	const char *name;
 	const ProtobufCMessageDescriptor *descriptor;
 	enum kind_scope scope;
+	enum kind_object object;
+	/* Not everybody needs a record; otherwise a checkpoint without one is refused. */
+	bool optional;
 	/* Answers of the questions asked inside: so many bytes, zeroed, given to ask and dump. */
 	size_t answer_bytes;
-	/* How many bytes of answers this thread needs, when it varies (timers). */
-	size_t (*answer_size)(struct dump *d, const struct thread *t);
 	/* Appends the questions: system calls inside the stopped thread, answers by prog_out(). */
-	int (*ask)(struct prog *p, const struct thread *t, void *answers);
+	int (*ask)(struct dump *d, struct prog *p, const struct thread *t, void *answers);
 	/* From the outside and from the answers. The thread is stopped. */
 	int (*dump)(struct dump *d, const struct thread *t, const void *answers, void *msg);
-	/* Before the first fork: refuse what cannot work here. */
-	int (*plan)(struct restore *r, const struct task *t, const void *msg);
-	/* In the forked task, before the blob (SCOPE_TASK only). */
+	/* Before the first fork: refuse what cannot work here. SCOPE_TASK: t is task_main(). */
+	int (*plan)(struct restore *r, const struct thread *t, const void *msg);
+	/* In the forked task, after its children were forked, before the blob (SCOPE_TASK only). */
 	int (*apply)(struct self *s, const void *msg);
-	/* Appends what the blob is to run at this stage. */
+	/* Appends what the blob is to run at this stage. SCOPE_TASK: in the leader's program. */
 	int (*stage)(struct prog *p, const struct stage_at *at, const void *msg);
 };
 

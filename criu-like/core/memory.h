@@ -15,12 +15,25 @@ int memory_look(struct dump *d);   /* before the freeze: blockers; what is expen
 int memory_dump(struct dump *d);   /* everything stopped, blob withdrawn or left out: maps, pages, images */
 
 /* --- restore --------------------------------------------------------------------------------- */
+/* After files_plan() and inode_plan(). Reports what is missing as blockers. */
 int memory_plan(struct restore *r);
+/* The program break of a task; without it the end of its heap is taken. After memory_plan(). */
+int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk);
 /* A hole of `len` bytes in all address spaces, target and own: where the area will lie. */
 int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base);
+/*
+ * Coordinator, before the first fork (memory_find_hole() was called): makes shared objects and keeps
+ * their descriptors; the tasks inherit them. memory_close(): its copies, when all tasks exist, also after
+ * a failure.
+ */
+int memory_create(struct restore *r);
+void memory_close(struct restore *r);
 /* In a task, before its children are forked: mappings whose pages relatives share (copy on write). */
 int memory_premap(struct self *s);
-/* In a task, after its children were forked: opens the files of mappings at the reserved numbers. */
+/*
+ * In a task, after its children were forked and before files_apply() (which closes what is not the
+ * task's): opens the files of mappings at the reserved numbers.
+ */
 int memory_apply(struct self *s);
 /*
  * The first operations of a leader's program: unregister rseq, park the vdso in the area, unmap all
@@ -29,5 +42,8 @@ int memory_apply(struct self *s);
 int memory_stage(struct prog *p, struct restore *r, const struct task *t);
 /* Last operations concerning memory (seal, mlockall(MCL_FUTURE), personality), after all else. */
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
-/* Where the vdso's `syscall` instruction will be in this task (for the final munmap from outside). */
+/*
+ * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its vdso,
+ * or, if it has none, in the area itself, which is enough for a call that is followed by ptrace.
+ */
 int memory_syscall_address(struct restore *r, const struct task *t, uint64_t *ret);

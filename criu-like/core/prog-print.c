@@ -1,6 +1,6 @@
 /*
- * A program as text, one operation a line, like strace prints calls. Names of system calls come from
- * the kernel's header at build time. Data is shown as its offset and, where short, its bytes.
+ * A program as text, one operation a line, like strace prints calls. Names of system calls come
+ * from the kernel's header at build time. Data is shown as its offset and, where short, its bytes.
  */
 #include <inttypes.h>
 
@@ -24,6 +24,8 @@ static void print_arg(const struct prog_op *op, int i, FILE *out)
 
 	if (kind == ARG_AREA)
 		(void)fprintf(out, "data+%#" PRIx64, (uint64_t)v);
+	else if (kind == ARG_WORD)
+		(void)fprintf(out, "*data+%#" PRIx64, (uint64_t)v);
 	else if (kind == ARG_SLOT)
 		(void)fprintf(out, "$%" PRId64, v);
 	else if (v > -4096 && v < 65536)

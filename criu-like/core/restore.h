@@ -27,6 +27,7 @@ struct fd_pool;   /* core/file.h: descriptors opened before the fork, for severa
 struct file_plan; /* core/file.h */
 struct mem_plan;  /* core/memory.h */
 struct inode_space;
+struct task_records; /* core/task-kinds.h */
 
 /* The coordinator during a restore: reads images, builds the plan, drives the phases. */
 struct restore {
@@ -39,10 +40,17 @@ struct restore {
 	struct file_plan *files;
 	struct inode_space *inodes;
 	struct mem_plan *memory;
+	struct task_records *task_records;
 	struct journal *journal;
 	uint64_t area_base;     /* where the area (blob, report page, programs) lies in every task */
 	char *area;             /* the coordinator's own mapping of it (same address) */
 	uint64_t area_len;
+	uint32_t log_at;        /* offset of the tasks' struct log_buffer */
+	uint32_t born_at;       /* offset of the bytes that say who was born */
+	struct birth_plan *births; /* core/birth.h */
+	struct program_set *programs; /* core/program.h */
+	int coordinator_pidfd;
+	bool traced;            /* every thread is attached */
 };
 
 /* The process in which descriptors are being opened: the task, the coordinator or a helper. */

@@ -31,5 +31,8 @@ enum victim_end { VICTIM_RESUME, VICTIM_STOP, VICTIM_KILL };
 /* Lets all tasks go (also after a failure: resume). KILL waits until the real parent reaped the root. */
 int victim_release(struct dump *d, enum victim_end end);
 
+/* Before the freeze, from outside: no such task, kernel thread, own ancestor, traced: collected as blockers. */
+int victim_look(struct dump *d);
+
 /* The range of the blob in this task's address space (len 0: none); dumps of memory leave it out. */
 void victim_blob_range(const struct task *t, uint64_t *ret_start, uint64_t *ret_len);

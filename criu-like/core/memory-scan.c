@@ -1,0 +1,187 @@
+/*
+ * Which pages of an address space are saved, and which of them relatives share. One PAGEMAP_SCAN
+ * tells the private pages (no zero page, nothing that still belongs to the file) of all mappings.
+ *
+ * After a fork parent and child have the same physical pages until one of them writes. There is no
+ * call that tells this, but pagemap: bit 56 is clear where a page is mapped more than once, and equal
+ * frame numbers at equal addresses are the same page. For a huge page the bit speaks of its first
+ * small page only, so these are always looked up. A page found again is not read: the run
+ * points to the copy in the store. Frames may move while we look, but a page that has moved
+ * is only not recognised: equal frames are believed for shared pages at the same address only.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "core/memory-dump.h"
+#include "kernel/pagemap.h"
+#include "kernel/sys.h"
+
+#define USER_TOP 0x00fffffffffff000ULL /* of the largest address space (57 bits) */
+enum { REGIONS = 2048, WINDOW = 4096, GAP = 64 };
+
+/* What is needed while one address space is looked through. */
+struct scan {
+	struct dump *d;
+	struct memory *m;
+	struct mm *mm;
+	size_t vma;              /* regions ascend: the mapping we are at */
+	int pagemap;
+	bool join;               /* there are relatives */
+	uint64_t window_start, window_n;
+	uint64_t entry[WINDOW];
+};
+
+/* The entries around `at`: as far as the regions that follow lie close to each other. */
+static int entry_at(struct scan *s, uint64_t at, uint64_t end, uint64_t *ret)
+{
+	uint64_t i = (at - s->window_start) / PAGE_BYTES;
+
+	if (at < s->window_start || i >= s->window_n) {
+		uint64_t n = (end - at) / PAGE_BYTES + GAP;
+		int r = pagemap_read(s->pagemap, at, s->entry, n < WINDOW ? n : WINDOW);
+
+		if (r <= 0)
+			return fail(r ? r : -ESRCH, "read pagemap at %" PRIx64, at);
+		s->window_start = at;
+		s->window_n = (uint64_t)r;
+		i = 0;
+	}
+	*ret = s->entry[i];
+	return 0;
+}
+
+static int store_piece(struct scan *s, uint64_t start, uint64_t end, uint32_t flags)
+{
+	uint64_t at;
+	int r = page_writer_add(&s->m->writer, start, end, &at);
+
+	if (r)
+		return r;
+	run_append(&s->d->arena, s->mm, (struct run){ start, end, at, flags });
+	s->d->stats.pages_saved += (end - start) / PAGE_BYTES;
+	return 0;
+}
+
+/* One page that may be shared: known already, or stored and remembered. */
+static int store_or_join(struct scan *s, uint64_t page, uint64_t entry, uint32_t flags)
+{
+	struct page_writer *w = &s->m->writer;
+	uint64_t key = entry & (PAGEMAP_FRAME | PAGEMAP_SWAP);
+	void *known = entry & PAGEMAP_FRAME ? map_get(&w->shared, page, key) : NULL;
+
+	flags |= PAGEMAP__FLAG__SHARED;
+	if (!known) {
+		map_put(&w->shared, page, key, (void *)(uintptr_t)(w->next + 1));
+		return store_piece(s, page, page + PAGE_BYTES, flags);
+	}
+	run_append(&s->d->arena, s->mm,
+		   (struct run){ page, page + PAGE_BYTES, (uint64_t)(uintptr_t)known - 1, flags });
+	s->d->stats.pages_shared++;
+	return 0;
+}
+
+static int add_joined(struct scan *s, uint64_t start, uint64_t end, uint32_t flags)
+{
+	uint64_t from = start, entry = 0;
+	int r = 0;
+
+	for (uint64_t page = start; !r && page < end; page += PAGE_BYTES) {
+		r = entry_at(s, page, end, &entry);
+		if (r || ((entry & PAGEMAP_EXCLUSIVE) && !(flags & PAGEMAP__FLAG__HUGE)))
+			continue;
+		if (from < page)
+			r = store_piece(s, from, page, flags);
+		r = r ?: store_or_join(s, page, entry, flags);
+		from = page + PAGE_BYTES;
+	}
+	return r ?: from < end ? store_piece(s, from, end, flags) : 0;
+}
+
+/* A region within one mapping. */
+static int add_pages(struct scan *s, struct vma *v, const struct page_region *g)
+{
+	uint64_t start = g->start > v->start ? g->start : v->start;
+	uint64_t end = g->end < v->end ? g->end : v->end;
+	uint32_t flags = g->categories & PAGE_HUGE ? PAGEMAP__FLAG__HUGE : 0;
+
+	if (g->categories & PAGE_GUARD) {
+		*vec_push(&s->d->arena, &v->guard) = (struct range){ start, end };
+		return 0;
+	}
+	if (!vma_has_pages(v))
+		return 0;
+	s->d->stats.pages_looked_at += (end - start) / PAGE_BYTES;
+	return s->join ? add_joined(s, start, end, flags) : store_piece(s, start, end, flags);
+}
+
+static int add_region(struct scan *s, const struct page_region *g)
+{
+	int r = 0;
+
+	while (s->vma < s->mm->vma.n && s->mm->vma.v[s->vma].end <= g->start)
+		s->vma++;
+	for (size_t i = s->vma; !r && i < s->mm->vma.n && s->mm->vma.v[i].start < g->end; i++)
+		r = add_pages(s, &s->mm->vma.v[i], g);
+	return r;
+}
+
+/* Before 6.7 there is no scan: the entries of each mapping are read. */
+static int walk(struct scan *s, struct page_region *region)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->mm->vma.n; i++) {
+		const struct vma *v = &s->mm->vma.v[i];
+
+		for (uint64_t at = v->start; r >= 0 && vma_has_pages(v) && at < v->end;) {
+			int n = r = pagemap_walk(s->pagemap, &at, v->end, region, REGIONS);
+
+			for (int k = 0; r >= 0 && k < n; k++)
+				r = add_region(s, &region[k]);
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+static int scan(struct scan *s, struct page_region *region)
+{
+	uint64_t at = 0;
+	int r = 0;
+
+	while (!r && at < USER_TOP) {
+		int n = pagemap_scan(s->pagemap, &at, USER_TOP, region, REGIONS);
+
+		if (n == -ENOTTY || n == -EINVAL)
+			return walk(s, region);
+		if (n < 0)
+			return fail(n, "PAGEMAP_SCAN");
+		for (int k = 0; !r && k < n; k++)
+			r = add_region(s, &region[k]);
+	}
+	return r;
+}
+
+int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m)
+{
+	struct page_writer *w = &d->memory->writer;
+	_close_ int pagemap = (int)sys(SYS_openat, t->proc_fd, "pagemap", 02000000);
+	_close_ int mem = (int)sys(SYS_openat, t->proc_fd, "mem", 02000000);
+	struct scan *s;
+	struct arena scratch;
+	int r;
+
+	if (pagemap < 0 || mem < 0)
+		return fail(pagemap < 0 ? pagemap : mem, "open the memory of task %d", t->pid);
+	arena_init(&scratch);
+	s = arena_new(&scratch, struct scan);
+	*s = (struct scan){ .d = d, .m = d->memory, .mm = m, .pagemap = pagemap,
+			    .join = d->memory->space.n > 1 };
+	w->pid = t->pid;
+	w->fd = mem;
+	r = scan(s, arena_array(&scratch, struct page_region, REGIONS));
+	r = r ?: page_writer_flush(w);
+	arena_deinit(&scratch);
+	return r;
+}

@@ -1,0 +1,273 @@
+/*
+ * The engine of the task kinds. On dump each thread is asked once: the questions of all kinds are one
+ * program, run in the thread, and the records are made from its answers and from outside. Restore
+ * keeps the records by kind and index. Attributes of shared objects (signal handlers, address space,
+ * working directory) have one record, that of the task which has the object first.
+ *
+ * A kind without `optional` must have a record for everybody: an absent one would leave the restored
+ * task with the tool's own value.
+ */
+#include "core/task-kinds.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "core/victim.h"
+#include "images/image.h"
+
+struct records {
+	void **msg; /* by index of the task or thread; NULL: none */
+	struct image *image;
+};
+struct task_records {
+	struct records *of;     /* by position in the registry */
+	size_t n_task, n_thread;
+};
+
+static size_t kind_count(void)
+{
+	size_t n = 0;
+
+	while (task_kinds[n])
+		n++;
+	return n;
+}
+
+static struct task_records *records_new(struct arena *a, const struct tree *tree)
+{
+	struct task_records *all = arena_new(a, struct task_records);
+
+	all->n_task = tree->task.n;
+	all->n_thread = tree->thread.n;
+	all->of = arena_array(a, struct records, kind_count());
+	for (size_t k = 0; task_kinds[k]; k++)
+		all->of[k].msg = arena_array(a, void *, task_kinds[k]->scope == SCOPE_TASK ?
+								all->n_task : all->n_thread);
+	return all;
+}
+
+const void *task_kinds_record(const struct task_records *all, const struct task_kind *k,
+			      uint32_t index)
+{
+	size_t i = 0;
+
+	while (task_kinds[i] && task_kinds[i] != k)
+		i++;
+	if (!task_kinds[i] || index >= (k->scope == SCOPE_TASK ? all->n_task : all->n_thread))
+		return NULL;
+	return all->of[i].msg[index];
+}
+
+/* Whether this task is the one that speaks for the object of the kind. */
+static bool owns(const struct task_kind *k, const struct task *t)
+{
+	switch (k->object) {
+	case OBJECT_SIGHAND: return t->sighand == t->index;
+	case OBJECT_MM: return t->mm == t->index;
+	case OBJECT_FS: return t->fs == t->index;
+	default: return true;
+	}
+}
+
+/* Whether a record of this kind is made from that live thread. */
+static bool concerns(const struct task_kind *k, const struct thread *t)
+{
+	return k->scope == SCOPE_THREAD || (t == task_main(t->task) && owns(k, t->task));
+}
+
+static uint32_t index_of(const struct task_kind *k, const struct thread *t)
+{
+	return k->scope == SCOPE_THREAD ? t->index : t->task->index;
+}
+
+/* --- dump --- */
+
+static int write_record(struct dump *d, size_t k, uint32_t index, ProtobufCMessage *msg)
+{
+	struct records *of = &d->task_records->of[k];
+	int r = of->image ? 0 : image_create(d->set, task_kinds[k]->name, &of->image);
+
+	if (r)
+		return r;
+	of->msg[index] = msg;
+	return image_append(of->image, index, msg);
+}
+
+static int dump_record(struct dump *d, size_t k, const struct thread *t, const void *answers)
+{
+	const struct task_kind *kind = task_kinds[k];
+	ProtobufCMessage *msg = arena_alloc(&d->arena, kind->descriptor->sizeof_message);
+	int r;
+
+	protobuf_c_message_init(kind->descriptor, msg);
+	r = kind->dump(d, t, answers, msg);
+	if (r == KIND_NOTHING)
+		return 0;
+	return r ? r : write_record(d, k, index_of(kind, t), msg);
+}
+
+static int ask(struct dump *d, struct thread *t, void **answers)
+{
+	struct prog p;
+	int r = 0;
+
+	prog_init(&p, &d->arena, t->task->index);
+	for (size_t k = 0; task_kinds[k] && !r; k++) {
+		const struct task_kind *kind = task_kinds[k];
+
+		if (!concerns(kind, t))
+			continue;
+		answers[k] = arena_alloc(&d->arena, kind->answer_bytes);
+		if (!kind->ask)
+			continue;
+		prog_where(&p, "ask for %s", kind->name);
+		r = kind->ask(d, &p, t, answers[k]);
+	}
+	return r ? r : p.op.n ? victim_run(d, t, &p) : 0;
+}
+
+static int dump_thread(struct dump *d, struct thread *t, void **answers)
+{
+	log_scope("task %d", t->tid);
+	int r = ask(d, t, answers);
+
+	for (size_t k = 0; task_kinds[k] && !r; k++) {
+		if (concerns(task_kinds[k], t))
+			r = dump_record(d, k, t, answers[k]);
+		if (r == -ENOTSUP && d->blockers.list.n)
+			r = 0;
+	}
+	return r;
+}
+
+int task_kinds_dump(struct dump *d)
+{
+	void **answers = arena_array(&d->arena, void *, kind_count() + 1);
+	int r = 0;
+
+	d->task_records = records_new(&d->arena, &d->tree);
+	vec_foreach(t, &d->tree.task)
+		for (size_t i = 0; i < (*t)->thread.n && !r; i++)
+			if ((*t)->state != TASK_ZOMBIE && !(*t)->thread.v[i]->dead)
+				r = dump_thread(d, (*t)->thread.v[i], answers);
+	for (size_t k = 0; task_kinds[k] && !r; k++)
+		if (d->task_records->of[k].image)
+			r = image_finish(d->task_records->of[k].image);
+	return r ? r : d->blockers.list.n ? -ENOTSUP : 0;
+}
+
+/* --- restore --- */
+
+/* The live thread that record `index` of the kind is about; NULL: nobody can have it. */
+static const struct thread *record_thread(const struct restore *r, const struct task_kind *k,
+					  uint32_t index)
+{
+	const struct thread *t;
+
+	if (index >= (k->scope == SCOPE_TASK ? r->tree.task.n : r->tree.thread.n))
+		return NULL;
+	t = k->scope == SCOPE_TASK ? task_main(r->tree.task.v[index]) : r->tree.thread.v[index];
+	return t && !t->dead && t->task->state != TASK_ZOMBIE && concerns(k, t) ? t : NULL;
+}
+
+static int read_records(struct restore *r, size_t k)
+{
+	const struct task_kind *kind = task_kinds[k];
+	struct image *image;
+	ProtobufCMessage *msg;
+	uint32_t id;
+	int n = image_open(r->set, kind->name, &image);
+
+	if (n)
+		return n == -ENOENT ? 0 : n;
+	while ((n = image_next(image, kind->descriptor, &id, &msg)) > 0) {
+		if (!record_thread(r, kind, id))
+			return fail(-EPROTO, "image '%s': record %u belongs to nobody", kind->name, id);
+		if (r->task_records->of[k].msg[id])
+			return fail(-EPROTO, "image '%s': record %u twice", kind->name, id);
+		r->task_records->of[k].msg[id] = msg;
+	}
+	return n;
+}
+
+static int plan_record(struct restore *r, size_t k, const struct thread *t)
+{
+	const struct task_kind *kind = task_kinds[k];
+	const void *msg = r->task_records->of[k].msg[index_of(kind, t)];
+	int n;
+
+	if (!msg && !kind->optional)
+		return fail(-EPROTO, "image '%s': no record for thread %d", kind->name, t->tid);
+	if (!msg || !kind->plan)
+		return 0;
+	n = kind->plan(r, t, msg);
+	return n == -ENOTSUP && r->blockers.list.n ? 0 : n;
+}
+
+static int plan_thread(struct restore *r, const struct thread *t)
+{
+	log_scope("task %d", t->tid);
+	int n = 0;
+
+	for (size_t k = 0; task_kinds[k] && !n; k++)
+		if (concerns(task_kinds[k], t))
+			n = plan_record(r, k, t);
+	return n;
+}
+
+int task_kinds_plan(struct restore *r)
+{
+	int n = 0;
+
+	r->task_records = records_new(&r->arena, &r->tree);
+	for (size_t k = 0; task_kinds[k] && !n; k++)
+		n = read_records(r, k);
+	vec_foreach(t, &r->tree.thread)
+		if (!n && !(*t)->dead && (*t)->task->state != TASK_ZOMBIE)
+			n = plan_thread(r, *t);
+	return n ? n : r->blockers.list.n ? -ENOTSUP : 0;
+}
+
+int task_kinds_apply(struct self *s)
+{
+	int n = 0;
+
+	for (size_t k = 0; task_kinds[k] && !n; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		const void *msg = kind->scope == SCOPE_TASK ?
+					  s->r->task_records->of[k].msg[s->task->index] : NULL;
+
+		if (msg && kind->apply)
+			n = kind->apply(s, msg);
+	}
+	return n;
+}
+
+static bool staged_here(const struct task_kind *k, const struct stage_at *at)
+{
+	bool leader_only = at->stage == STAGE_TASK || at->stage == STAGE_ARM;
+
+	if (k->scope == SCOPE_THREAD)
+		return !leader_only && !at->thread->dead;
+	return leader_only || at->thread == at->task->thread.v[0];
+}
+
+int task_kinds_stage(struct prog *p, const struct stage_at *at)
+{
+	int n = 0;
+
+	for (size_t k = 0; task_kinds[k] && !n; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		const void *msg;
+
+		if (!kind->stage || !staged_here(kind, at))
+			continue;
+		msg = at->r->task_records->of[k].msg[kind->scope == SCOPE_THREAD ? at->thread->index :
+										 at->task->index];
+		prog_where(p, "%s", kind->name);
+		n = msg ? kind->stage(p, at, msg) : 0;
+	}
+	return n;
+}

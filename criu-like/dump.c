@@ -1,0 +1,176 @@
+/*
+ * The conductor of a dump: a table of phases (docs/phases.md). What the outside can tell is looked
+ * at before the stop and may refuse; nothing read then reaches an image unless it was read again or
+ * compared. Until `commit` every failure lets the tree run on and removes the images; the tree is
+ * killed only after the commit and after the post-dump scripts agreed.
+ */
+#include "dump.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "core/file.h"
+#include "core/head.h"
+#include "core/hook.h"
+#include "core/inode.h"
+#include "core/journal.h"
+#include "core/memory.h"
+#include "core/phase.h"
+#include "core/statistics.h"
+#include "core/task-kinds.h"
+#include "core/tree-image.h"
+#include "core/victim.h"
+
+static int open_images(void *c)
+{
+	struct dump *d = c;
+	unsigned int flags = d->opt->no_sync ? 0 : IMAGE_SET_SYNC;
+	int r = hook_run(d->opt->action_script, "pre-dump", d->opt->pid);
+
+	return r
+		       ?: image_set_create(&d->arena, d->opt->images_fd, flags | IMAGE_SET_REPLACE,
+					   &d->set);
+}
+
+static void discard_images(void *c)
+{
+	struct dump *d = c;
+
+	if (d->set)
+		image_set_discard(d->set);
+	d->set = NULL;
+}
+
+static int look(void *c)
+{
+	struct dump *d = c;
+	int r = victim_look(d), e;
+
+	e = r && r != -ENOTSUP ? 0 : files_look(d);
+	r = r ?: e;
+	e = r && r != -ENOTSUP ? 0 : memory_look(d);
+	r = r ?: e;
+	e = blockers_report(&d->blockers);
+	return e ?: r;
+}
+
+static int freeze(void *c)
+{
+	struct dump *d = c;
+	uint64_t from = time_now_ns();
+	int r;
+
+	d->stats.frozen_from_ns = from;
+	r = victim_freeze(d);
+	r = r ?: blockers_report(&d->blockers);
+	d->stats.freeze_us = (time_now_ns() - from) / 1000;
+	return r ?: hook_run(d->opt->action_script, "frozen", d->opt->pid);
+}
+
+static void let_go(void *c)
+{
+	inode_dump_undo(c);
+	(void)victim_release(c, VICTIM_RESUME); /* reported there */
+}
+
+static int save_state(void *c)
+{
+	struct dump *d = c;
+	int r = head_dump(d), e;
+
+	r = r ?: task_kinds_dump(d);
+	if (r && r != -ENOTSUP)
+		return r;
+	e = files_dump(d);
+	r = r ?: e;
+	if (r && r != -ENOTSUP)
+		return r;
+	e = blockers_report(&d->blockers);
+	return e ?: r;
+}
+
+static int save_memory(void *c)
+{
+	struct dump *d = c;
+	uint64_t from = time_now_ns();
+	int r = memory_dump(d);
+
+	d->stats.memory_us = (time_now_ns() - from) / 1000;
+	return r ?: blockers_report(&d->blockers);
+}
+
+static int write_rest(void *c)
+{
+	struct dump *d = c;
+	int r = tree_dump(d);
+
+	r = r ?: inode_dump_finish(d);
+	return r ?: blockers_report(&d->blockers);
+}
+
+/* With the tree going on there is no reason to keep it stopped while the disk works. */
+static int resume(void *c)
+{
+	struct dump *d = c;
+	int r = 0;
+
+	if (d->opt->leave_running && !d->opt->leave_stopped)
+		r = victim_release(d, VICTIM_RESUME);
+	d->stats.frozen_us = (time_now_ns() - d->stats.frozen_from_ns) / 1000;
+	return r;
+}
+
+static int commit(void *c)
+{
+	struct dump *d = c;
+	int r = statistics_dump(d);
+
+	r = r ?: image_set_commit(d->set);
+	if (!r)
+		inode_dump_commit(d);
+	return r ?: hook_run(d->opt->action_script, "post-dump", d->opt->pid);
+}
+
+static int release(void *c)
+{
+	struct dump *d = c;
+
+	if (d->opt->leave_stopped)
+		return victim_release(d, VICTIM_STOP);
+	return d->opt->leave_running ? 0 : victim_release(d, VICTIM_KILL);
+}
+
+static const struct phase phases[] = {
+	{ "images", open_images, discard_images, "an empty set of images exists" },
+	{ "look", look, NULL, "nothing that the outside can tell stands against the dump" },
+	{ "freeze", freeze, let_go, "every thread is stopped, the tree is known" },
+	{ "state", save_state, NULL, "attributes and descriptors are in the images" },
+	{ "memory", save_memory, NULL, "address spaces are in the images" },
+	{ "tree", write_rest, NULL, "tasks, threads and ghosts are in the images" },
+	{ "resume", resume, NULL, "a tree that goes on runs again" },
+	{ "commit", commit, NULL, "the checkpoint is complete, the scripts agreed" },
+	{ "release", release, NULL, "the tree is gone, stopped or runs" },
+};
+
+int dump_run(const struct dump_options *opt)
+{
+	struct dump *d = &(struct dump){ .opt = opt };
+	uint64_t from = time_now_ns();
+	int r;
+
+	arena_init(&d->arena);
+	blockers_init(&d->blockers, &d->arena);
+	(void)fault_enter(FAULT_DUMP, -1);
+	r = phases_run(phases, array_size(phases), d);
+	d->stats.total_us = (time_now_ns() - from) / 1000;
+	if (!r && opt->show_stats)
+		statistics_print(&d->stats, stdout);
+	if (d->set)
+		image_set_close(d->set);
+	arena_deinit(&d->arena);
+	return r;
+}

@@ -1,0 +1,226 @@
+/*
+ * The conductor of a restore: a table of phases (docs/phases.md). Everything that can be known
+ * beforehand is refused before the first fork. Until `commit` a failure, or the death of the tool,
+ * leaves no process behind; afterwards the tasks run on their own.
+ */
+#include "restore.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "core/area.h"
+#include "core/attach.h"
+#include "core/birth.h"
+#include "core/file.h"
+#include "core/head.h"
+#include "core/hook.h"
+#include "core/inode.h"
+#include "core/journal.h"
+#include "core/memory.h"
+#include "core/phase.h"
+#include "core/program.h"
+#include "core/self.h"
+#include "core/task-kinds.h"
+#include "core/tree-image.h"
+#include "kernel/sys.h"
+
+static int read_images(void *c)
+{
+	struct restore *r = c;
+	int k = image_set_open(&r->arena, r->opt->images_fd, &r->set);
+
+	k = k ?: head_check(r);
+	return k ?: tree_read(r);
+}
+
+/* Each part of the plan collects its blockers; they are reported together. */
+static int plan(void *c)
+{
+	struct restore *r = c;
+	int k = inode_plan(r), e;
+
+	e = birth_plan(r);
+	k = k ?: e;
+	e = k && k != -ENOTSUP ? 0 : files_plan(r);
+	k = k ?: e;
+	e = k && k != -ENOTSUP ? 0 : memory_plan(r);
+	k = k ?: e;
+	e = k && k != -ENOTSUP ? 0 : task_kinds_plan(r);
+	k = k ?: e;
+	e = blockers_report(&r->blockers);
+	return e ?: k;
+}
+
+static int build_programs(void *c)
+{
+	struct restore *r = c;
+	int k = area_reserve(r);
+
+	return k ?: programs_build(r);
+}
+
+static int map_area(void *c)
+{
+	struct restore *r = c;
+	int k = area_map(r);
+
+	return k ?: programs_emit(r);
+}
+
+static int prepare(void *c)
+{
+	struct restore *r = c;
+	sigset_t all;
+	long k = hook_run(r->opt->action_script, "pre-restore", 0);
+
+	if (k)
+		return (int)k;
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail; tasks are born with it */
+	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (k < 0)
+		return fail(k, "become a subreaper");
+	k = inode_create_ghosts(r);
+	k = k ?: files_open_shared(r);
+	return (int)k ?: memory_create(r);
+}
+
+static void undo_prepare(void *c)
+{
+	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
+}
+
+static int fork_tree(void *c)
+{
+	struct restore *r = c;
+	int k = self_fork_root(r);
+
+	k = k ?: area_wait(r, WORD_FORKED, r->births->n_fork);
+	k = k ?: files_open_late(r);
+	if (!k)
+		area_pass(r, WORD_GO, 1);
+	k = k ?: area_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
+	log_flush_buffer(area_log(r));
+	return k;
+}
+
+/* The failure of a program is in the report page; of a task before its blob in the log already. */
+static void undo_fork(void *c)
+{
+	struct restore *r = c;
+
+	log_flush_buffer(area_log(r));
+	programs_report_failure(r);
+	area_fail(r);
+	attach_kill_all(r);
+}
+
+static int wait_dead(pid_t pid)
+{
+	_close_ int fd = (int)sys(SYS_pidfd_open, pid, 0);
+	struct pollfd p = { fd, POLLIN, 0 };
+	long k;
+
+	if (fd < 0)
+		return fail(fd, "watch zombie %d", pid);
+	do
+		k = sys(SYS_poll, &p, 1, 10000);
+	while (k == -EINTR);
+	return k == 1 ? 0 : fail(k ? k : -ETIMEDOUT, "wait for zombie %d to die", pid);
+}
+
+static int settle(void *c)
+{
+	struct restore *r = c;
+	uint32_t n = (uint32_t)r->tree.thread.n;
+	int k = inode_remove_ghosts(r, false);
+
+	files_close_shared(r);
+	memory_close(r);
+	area_pass(r, WORD_DIE, 1);
+	for (size_t i = 0; !k && i < r->tree.task.n; i++)
+		if (r->tree.task.v[i]->state == TASK_ZOMBIE)
+			k = wait_dead(r->tree.task.v[i]->pid);
+	if (k)
+		return k;
+	area_pass(r, WORD_SIGNALS, 1);
+	k = area_wait(r, WORD_SIGNALED, n);
+	k = k ?: attach_all(r);
+	if (k)
+		return k;
+	area_pass(r, WORD_CREDS, 1);
+	k = area_wait(r, WORD_CREDS_DONE, n);
+	if (k)
+		return k;
+	area_pass(r, WORD_ARM, 1);
+	return area_wait(r, WORD_PARKED, n);
+}
+
+static int finish(void *c)
+{
+	struct restore *r = c;
+	int k = attach_stop_all(r);
+
+	k = k ?: attach_finish(r);
+	return k ?: hook_run(r->opt->action_script, "pre-resume", r->tree.task.v[0]->pid);
+}
+
+static int commit(void *c)
+{
+	struct restore *r = c;
+
+	int k = attach_release(r);
+
+	if (!k)
+		(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+	return k;
+}
+
+static const struct phase phases[] = {
+	{ "read", read_images, NULL, "all images are whole, the tree is known" },
+	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore" },
+	{ "build", build_programs, NULL, "every thread has its program" },
+	{ "area", map_area, NULL, "the area is mapped, nothing was forked" },
+	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names" },
+	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources" },
+	{ "settle", settle, NULL,
+	  "zombies are dead, every thread is traced, credentials final, timers armed" },
+	{ "finish", finish, NULL, "registers are set, the area is gone, all are stopped" },
+	{ "commit", commit, NULL, "the tasks run" },
+};
+/* --plan ends here. */
+enum { PHASES_OF_PLAN = 3 };
+
+int restore_run(const struct restore_options *opt, pid_t *ret_pid)
+{
+	struct restore *r = &(struct restore){ .opt = opt };
+	uint64_t from = time_now_ns();
+	int k;
+
+	arena_init(&r->arena);
+	blockers_init(&r->blockers, &r->arena);
+	(void)fault_enter(FAULT_RESTORE, -1);
+	k = phases_run(phases, opt->plan_only ? PHASES_OF_PLAN : array_size(phases), r);
+	if (!k && opt->plan_only)
+		programs_print(r, stdout);
+	r->stats.total_us = (time_now_ns() - from) / 1000;
+	if (!k)
+		*ret_pid = r->tree.task.v[0]->pid;
+	if (!k && !opt->plan_only)
+		(void)hook_run(opt->action_script, "post-resume",
+			       *ret_pid); /* too late to fail: it is reported */
+	if (r->set)
+		image_set_close(r->set);
+	arena_deinit(&r->arena);
+	return k;
+}

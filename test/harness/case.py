@@ -1,0 +1,231 @@
+"""One test in one mode: start the body, dump, restore or resume, compare, let it check, collect its status."""
+import difflib
+import importlib.machinery
+import importlib.util
+import os
+import signal
+import time
+
+from . import proc
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BODY_TIMEOUT_S = 30
+MODES = {"restore": 1, "running": 1, "cycles": 3}
+
+
+def load_fingerprint():
+    path = os.path.join(HERE, "fingerprint")
+    loader = importlib.machinery.SourceFileLoader("fingerprint", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("fingerprint", loader))
+    loader.exec_module(module)
+    return module.fingerprint
+
+
+FINGERPRINT = load_fingerprint()
+
+
+class Failed(Exception):
+    """The test failed; the text says in what and is printed with the logs."""
+
+
+class Skipped(Exception):
+    pass
+
+
+class Case:
+    def __init__(self, options, body, mode, work):
+        self.options, self.body, self.mode, self.work = options, body, mode, work
+        self.cwd, self.log = os.path.join(work, "cwd"), os.path.join(work, "log")
+        self.statuses = {}
+        self.runs = body.has("spins") or body.has("busy")
+        os.mkdir(self.cwd)
+
+    # --- processes: every child of this process is reaped here, whoever made it ------------------
+    def reap(self, wanted):
+        """Waits for one child and keeps the statuses of all others that end meanwhile."""
+        while wanted not in self.statuses:
+            try:
+                pid, code = os.waitpid(-1, 0)
+            except ChildProcessError:
+                raise Failed(f"task {wanted} vanished: it is not a child of the runner") from None
+            self.statuses[pid] = os.waitstatus_to_exitcode(code)
+        return self.statuses.pop(wanted)
+
+    def start(self):
+        """The body as a daemon is: its own session without tty, /dev/null, one log for stdout and stderr."""
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            os.setsid()
+            null = os.open("/dev/null", os.O_RDONLY)
+            log = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            for new, old in ((0, null), (1, log), (2, log)):
+                os.dup2(old, new)
+            os.closerange(3, 1024)
+            os.chdir(self.cwd)
+            os.umask(0o022)
+            for number in range(1, 65):
+                if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
+                    signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.cwd, "LC_ALL": "C"}
+            os.execve(self.body.binary, [self.body.binary, *self.body.args], env)
+        finally:
+            os._exit(126)
+
+    def tool(self, *args):
+        """Runs the tool to its end. Its output goes to a file, shown when something fails."""
+        command = [self.options.tool, *args]
+        with open(os.path.join(self.work, "tool.log"), "ab") as out:
+            out.write(("$ " + " ".join(command) + "\n").encode())
+            out.flush()
+            null = os.open("/dev/null", os.O_RDONLY)
+            pid = os.posix_spawn(command[0], command, dict(os.environ), file_actions=[
+                (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, out.fileno(), 2)])
+            os.close(null)
+        code = self.reap(pid)
+        if code:
+            raise Failed(f"{self.options.tool} {args[0]} gives {code}")
+
+    # --- the steps -----------------------------------------------------------------------------
+    def look(self, root):
+        """Fingerprint plus the files of the test: the tool must leave none."""
+        files = sorted(os.path.join(d, f)[len(self.cwd):] for d, _, names in os.walk(self.cwd) for f in names)
+        return FINGERPRINT(root, self.runs) + "".join(f"file {f}\n" for f in files)
+
+    def wait_ready(self, root, when):
+        if proc.wait_ready(root, self.body.has("spins"), self.body.has("busy")):
+            return
+        if proc.status(f"/proc/{root}").get("State", "Z")[0] not in "ZX":
+            lines = [f"{pid}/{tid} {state} {call.strip()}" for pid, tid, state, _, call in proc.activity(root)]
+            raise Failed(f"the tree is not quiet {when}:\n" + "\n".join(lines))
+        code = self.reap(root)
+        if code == 77:
+            last = proc.read(self.log).strip().splitlines()[-1:]
+            raise Skipped((last or ["no reason given"])[0].removeprefix("SKIP "))
+        raise Failed(f"the body ended {when}, status {code}")
+
+    def cycle(self, root, number):
+        before, states = self.look(root), proc.states(root)
+        images = os.path.join(self.work, f"images-{number}")
+        os.mkdir(images, 0o700)
+        if not self.options.dry:
+            self.dump_and_back(root, images, before)
+        self.wait_ready(root, "after the " + ("resume" if self.mode == "running" else "restore"))
+        if not self.runs:
+            proc.until(lambda: proc.states(root) == states, 2)      # the fingerprint tells what does not come
+        after = self.look(root)
+        if before != after:
+            raise Failed("the fingerprint differs\n" + difference(before, after))
+
+    def harm(self, root, before):
+        """After a failed dump the tree must be as it was."""
+        try:
+            self.wait_ready(root, "after the failed dump")
+        except Failed as e:
+            return f"\nHARM: {e}"
+        after = self.look(root)
+        return "" if before == after else "\nHARM by the failed dump\n" + difference(before, after)
+
+    def dump_and_back(self, root, images, before):
+        extra = self.options.dump_arg + self.body.values("dump")
+        running = ["-R"] if self.mode == "running" else []
+        tree = proc.tree(root)
+        try:
+            self.tool("dump", "-t", str(root), "-D", images, *running, *extra)
+        except Failed as e:
+            raise Failed(f"{e}{self.harm(root, before)}") from None
+        if running:
+            return
+        code = self.reap(root)
+        if code != -signal.SIGKILL:
+            raise Failed(f"the dumped root ended with {code}")
+        left = [pid for pid in tree if not self.is_gone(pid)]
+        if left:
+            raise Failed(f"tasks {left} live on after the dump")
+        pidfile = os.path.join(images, "pidfile")
+        extra = self.options.restore_arg + self.body.values("restore")
+        self.tool("restore", "-D", images, "-d", "--pidfile", pidfile, *extra)
+        if proc.read(pidfile).strip() != str(root):
+            raise Failed(f"pidfile says {proc.read(pidfile)!r}, the root is {root}")
+        if root not in proc.children(os.getpid()):
+            raise Failed(f"the restored root {root} is not a child of the caller's subreaper")
+
+    def is_gone(self, pid):
+        """Orphans come to this process when their parent was killed: reap them until the number is free."""
+        def look():
+            if not os.path.exists(f"/proc/{pid}"):
+                return True
+            try:
+                other, code = os.waitpid(-1, os.WNOHANG)
+                if other:
+                    self.statuses[other] = os.waitstatus_to_exitcode(code)
+            except ChildProcessError:
+                pass
+            return False
+        return proc.until(look, 5)
+
+    def run(self):
+        if not os.access(self.body.binary, os.X_OK):
+            raise Failed(f"{self.body.binary} is not built (make bodies)")
+        root = self.start()
+        self.wait_ready(root, "before the checkpoint")
+        self.statuses.clear()
+        for number in range(MODES[self.mode]):
+            self.cycle(root, number)
+        os.kill(root, proc.GO_SIGNAL)
+        code = self.reap(root)
+        if code:
+            raise Failed(f"the body gives status {code}")
+        left = proc.kill_children()
+        if left:
+            raise Failed(f"processes left behind: {', '.join(left)}")
+
+
+def difference(before, after):
+    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 2, "")
+    return "\n".join(line[:400] for line in with_owner(diff, before))
+
+
+def with_owner(diff, text):
+    """Puts the task, mapping or descriptor a differing line belongs to in front of each hunk."""
+    lines = text.splitlines()
+    for line in diff:
+        yield line
+        if line.startswith("@@"):
+            at = int(line.split()[1].partition(",")[0][1:]) - 1
+            chain, depth = [], 99
+            for above in reversed(lines[:at + 1]):
+                own = len(above) - len(above.lstrip())
+                if own < depth:
+                    depth = own
+                    chain.insert(0, above.strip())
+            yield "   in " + " / ".join(c[:60] for c in chain[:-1])
+
+
+def run_case(options, body, mode, work):
+    """Gives (outcome, text, seconds). Runs in a process of its own that is a subreaper or pid 1."""
+    def expire(*_):
+        raise Failed(f"not done within {BODY_TIMEOUT_S} s")
+
+    begin = time.monotonic()
+    case = Case(options, body, mode, work)
+    signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, BODY_TIMEOUT_S)
+    try:
+        case.run()
+        outcome, text = "ok", ""
+    except Skipped as e:
+        outcome, text = "skip", str(e)
+    except Failed as e:
+        outcome, text = "FAIL", str(e)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        proc.kill_children()
+    for name in ("log", "tool.log"):
+        content = proc.read(os.path.join(work, name)).strip()
+        if outcome == "FAIL" and content:
+            text += f"\n--- {name}\n" + content[-6000:]
+    return outcome, text, time.monotonic() - begin

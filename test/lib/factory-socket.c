@@ -1,0 +1,263 @@
+/*
+ * Sockets: unix pairs and names, with data and descriptors under way, internet sockets on loopback,
+ * netlink.
+ */
+#include "factory.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static void make_stream(struct object *o)
+{
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, o->fd));
+	stream_put(o->fd[0], 3000, o->seed);
+	stream_put(o->fd[1], 40, o->seed + 1);
+}
+
+static void check_stream(struct object *o)
+{
+	stream_expect(o->fd[1], 3000, o->seed);
+	stream_expect(o->fd[0], 40, o->seed + 1);
+	check(!close(o->fd[0]) && read(o->fd[1], &(char){0}, 1) == 0);
+}
+
+static void make_packets(struct object *o, int type)
+{
+	must(socketpair(AF_UNIX, type, 0, o->fd));
+	stream_put(o->fd[0], 10, o->seed);
+	stream_put(o->fd[0], 2000, o->seed + 1);
+	must(setsockopt(o->fd[1], SOL_SOCKET, SO_PASSCRED, &(int){1}, 4));
+}
+
+static void make_seqpacket(struct object *o)
+{
+	make_packets(o, SOCK_SEQPACKET);
+}
+static void make_dgram(struct object *o)
+{
+	make_packets(o, SOCK_DGRAM);
+}
+
+static void check_packets(struct object *o)
+{
+	char buf[4096];
+	int on = 0;
+
+	check(!getsockopt(o->fd[1], SOL_SOCKET, SO_PASSCRED, &on, &(socklen_t){4}) && on);
+	check(read(o->fd[1], buf, sizeof(buf)) == 10 && pattern_ok(buf, 10, o->seed));
+	check(read(o->fd[1], buf, sizeof(buf)) == 2000 && pattern_ok(buf, 2000, o->seed + 1));
+}
+
+static struct sockaddr_un unix_name(const struct object *o, bool abstract)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	snprintf(a.sun_path + abstract, sizeof(a.sun_path) - 1, "%s-%d", o->name,
+		 abstract ? (int)o->note[0] : 0);
+	return a;
+}
+
+static int unix_connect(const struct object *o, bool abstract)
+{
+	struct sockaddr_un a = unix_name(o, abstract);
+	int fd = must(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	return connect(fd, (void *)&a, sizeof(a)) ? -errno : fd;
+}
+
+/* fd: 0 the listener, 1 a connection that nobody accepted yet. */
+static void make_listener(struct object *o, bool abstract)
+{
+	struct sockaddr_un a;
+
+	o->note[0] = getpid();
+	a = unix_name(o, abstract);
+	o->fd[0] = must(socket(AF_UNIX, SOCK_STREAM, 0));
+	must(bind(o->fd[0], (void *)&a, sizeof(a)));
+	must(listen(o->fd[0], 5));
+	o->fd[1] = must(unix_connect(o, abstract));
+	stream_put(o->fd[1], 30, o->seed);
+}
+
+static void check_listener(struct object *o, bool abstract)
+{
+	int fd = accept(o->fd[0], NULL, NULL), more;
+
+	check(fd >= 0);
+	stream_expect(fd, 30, o->seed);
+	more = unix_connect(o, abstract);
+	check(more >= 0 && accept(o->fd[0], NULL, NULL) >= 0, "%d", more);
+}
+
+static void make_path_listener(struct object *o)
+{
+	make_listener(o, false);
+}
+static void check_path_listener(struct object *o)
+{
+	check_listener(o, false);
+}
+static void make_abstract_listener(struct object *o)
+{
+	make_listener(o, true);
+}
+static void check_abstract_listener(struct object *o)
+{
+	check_listener(o, true);
+}
+
+static void make_rights(struct object *o)
+{
+	char space[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {"r", 1};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = space,
+			     .msg_controllen = sizeof(space)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int pipe_fd[2];
+
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, o->fd));
+	must(pipe(pipe_fd));
+	stream_put(pipe_fd[1], 50, o->seed);
+	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS,
+			      .cmsg_len = CMSG_LEN(sizeof(int))};
+	memcpy(CMSG_DATA(c), &pipe_fd[0], sizeof(int));
+	must(sendmsg(o->fd[0], &msg, 0));
+	must(close(pipe_fd[0]) | close(pipe_fd[1]));
+}
+
+static void check_rights(struct object *o)
+{
+	char space[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = space,
+			     .msg_controllen = sizeof(space)};
+	int fd = -1;
+
+	check(recvmsg(o->fd[1], &msg, 0) == 1 && byte == 'r' && CMSG_FIRSTHDR(&msg));
+	if (CMSG_FIRSTHDR(&msg))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	stream_expect(fd, 50, o->seed);
+}
+
+static int inet_bound(int type, struct sockaddr_in *ret_name)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = must(socket(AF_INET, type, 0));
+
+	must(bind(fd, (void *)&a, sizeof(a)));
+	must(getsockname(fd, (void *)ret_name, &(socklen_t){sizeof(*ret_name)}));
+	return fd;
+}
+
+static void make_udp(struct object *o)
+{
+	struct sockaddr_in a;
+
+	o->fd[0] = inet_bound(SOCK_DGRAM, &a);
+	o->note[0] = a.sin_port;
+	must(setsockopt(o->fd[0], SOL_SOCKET, SO_RCVBUF, &(int){100000}, 4));
+	o->fd[1] = must(socket(AF_INET, SOCK_DGRAM, 0));
+	must(connect(o->fd[1], (void *)&a, sizeof(a)));
+}
+
+static void check_udp(struct object *o)
+{
+	struct sockaddr_in a;
+	int size = 0;
+
+	check(!getsockname(o->fd[0], (void *)&a, &(socklen_t){sizeof(a)}) &&
+	      a.sin_port == o->note[0]);
+	check(!getsockopt(o->fd[0], SOL_SOCKET, SO_RCVBUF, &size, &(socklen_t){4}) &&
+		      size == 200000,
+	      "%d", size);
+	stream_put(o->fd[1], 20, o->seed);
+	stream_expect(o->fd[0], 20, o->seed);
+}
+
+static void make_tcp_listener(struct object *o)
+{
+	struct sockaddr_in a;
+
+	o->fd[0] = inet_bound(SOCK_STREAM, &a);
+	o->note[0] = a.sin_port;
+	must(listen(o->fd[0], 7));
+}
+
+static void check_tcp_listener(struct object *o)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), peer = -1;
+
+	a.sin_port = (in_port_t)o->note[0];
+	check(!connect(fd, (void *)&a, sizeof(a)) && (peer = accept(o->fd[0], NULL, NULL)) >= 0);
+	stream_put(fd, 20, o->seed);
+	stream_expect(peer, 20, o->seed);
+}
+
+/* fd: 0 and 1 the two ends, data on the way in both directions. */
+static void make_tcp(struct object *o)
+{
+	struct sockaddr_in a;
+	int listener = inet_bound(SOCK_STREAM, &a);
+
+	must(listen(listener, 1));
+	o->fd[0] = must(socket(AF_INET, SOCK_STREAM, 0));
+	must(connect(o->fd[0], (void *)&a, sizeof(a)));
+	o->fd[1] = must(accept(listener, NULL, NULL));
+	must(close(listener));
+	must(setsockopt(o->fd[0], IPPROTO_TCP, 1, &(int){1}, 4));
+	stream_put(o->fd[0], 10000, o->seed);
+	stream_put(o->fd[1], 33, o->seed + 1);
+}
+
+static void check_tcp(struct object *o)
+{
+	stream_expect(o->fd[1], 10000, o->seed);
+	stream_expect(o->fd[0], 33, o->seed + 1);
+	stream_put(o->fd[0], 100, 3);
+	stream_expect(o->fd[1], 100, 3);
+	check(!shutdown(o->fd[1], SHUT_WR) && read(o->fd[0], &(char){0}, 1) == 0);
+}
+
+static void make_netlink(struct object *o)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+
+	o->fd[0] = must(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+	must(bind(o->fd[0], (void *)&a, sizeof(a)));
+	must(getsockname(o->fd[0], (void *)&a, &(socklen_t){sizeof(a)}));
+	o->note[0] = a.nl_pid;
+}
+
+static void check_netlink(struct object *o)
+{
+	struct sockaddr_nl a;
+
+	check(!getsockname(o->fd[0], (void *)&a, &(socklen_t){sizeof(a)}));
+	check(a.nl_pid == o->note[0] && a.nl_groups == RTMGRP_LINK, "pid %u groups %#x", a.nl_pid,
+	      a.nl_groups);
+}
+
+const struct factory socket_factories[] = {
+	{"unix-stream", make_stream, check_stream},
+	{"unix-seqpacket", make_seqpacket, check_packets},
+	{"unix-dgram", make_dgram, check_packets},
+	{"unix-listener", make_path_listener, check_path_listener},
+	{"unix-abstract", make_abstract_listener, check_abstract_listener},
+	{"unix-rights", make_rights, check_rights},
+	{"udp", make_udp, check_udp},
+	{"tcp-listener", make_tcp_listener, check_tcp_listener},
+	{"tcp", make_tcp, check_tcp},
+	{"netlink", make_netlink, check_netlink},
+	{0},
+};
