@@ -26,6 +26,8 @@ struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory.h */
 struct task_records; /* core/task-kinds.h */
 struct victim_tree; /* core/stopped.h: what the tracer knows */
+struct victim_tree; /* core/stopped.h: what the tracer knows */
+struct task_records; /* core/task-kinds.h */
 
 struct dump {
 	struct arena arena;
@@ -40,5 +42,7 @@ struct dump {
 	struct memory *memory;
 	struct task_records *task_records;
 	struct victim_tree *victims;
+	struct victim_tree *victims;
+	struct task_records *task_records;
 	struct journal *journal;
 };
