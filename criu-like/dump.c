@@ -1,8 +1,8 @@
 /*
- * The conductor of a dump: a table of phases (docs/phases.md). What the outside can tell is looked at
- * before the stop and may refuse; nothing read then reaches an image unless it was read again or
- * compared. Until `commit` every failure lets the tree run on and removes the images; the tree is killed
- * only after the commit and after the post-dump scripts agreed.
+ * The conductor of a dump: a table of phases (docs/phases.md). What the outside can tell is looked
+ * at before the stop and may refuse; nothing read then reaches an image unless it was read again or
+ * compared. Until `commit` every failure lets the tree run on and removes the images; the tree is
+ * killed only after the commit and after the post-dump scripts agreed.
  */
 #include "dump.h"
 
@@ -31,7 +31,9 @@ static int open_images(void *c)
 	unsigned int flags = d->opt->no_sync ? 0 : IMAGE_SET_SYNC;
 	int r = hook_run(d->opt->action_script, "pre-dump", d->opt->pid);
 
-	return r ?: image_set_create(&d->arena, d->opt->images_fd, flags | IMAGE_SET_REPLACE, &d->set);
+	return r
+		       ?: image_set_create(&d->arena, d->opt->images_fd, flags | IMAGE_SET_REPLACE,
+					   &d->set);
 }
 
 static void discard_images(void *c)
@@ -71,6 +73,7 @@ static int freeze(void *c)
 
 static void let_go(void *c)
 {
+	inode_dump_undo(c);
 	(void)victim_release(c, VICTIM_RESUME); /* reported there */
 }
 
@@ -127,6 +130,8 @@ static int commit(void *c)
 	int r = statistics_dump(d);
 
 	r = r ?: image_set_commit(d->set);
+	if (!r)
+		inode_dump_commit(d);
 	return r ?: hook_run(d->opt->action_script, "post-dump", d->opt->pid);
 }
 

@@ -7,7 +7,7 @@
  */
 #define TASK_KINDS(X) X(brk)
 
-#define FD_KINDS(X)
+#define FD_KINDS(X) X(pipe) X(dev) X(regular)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(shmem) X(mapped_file) X(anon)

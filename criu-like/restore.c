@@ -97,7 +97,7 @@ static int prepare(void *c)
 
 static void undo_prepare(void *c)
 {
-	(void)inode_remove_ghosts(c); /* reported there; the journal keeps what is left */
+	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
 }
 
 static int fork_tree(void *c)
@@ -143,7 +143,7 @@ static int settle(void *c)
 {
 	struct restore *r = c;
 	uint32_t n = (uint32_t)r->tree.thread.n;
-	int k = inode_remove_ghosts(r);
+	int k = inode_remove_ghosts(r, false);
 
 	files_close_shared(r);
 	memory_close(r);
@@ -179,7 +179,11 @@ static int commit(void *c)
 {
 	struct restore *r = c;
 
-	return attach_release(r);
+	int k = attach_release(r);
+
+	if (!k)
+		(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+	return k;
 }
 
 static const struct phase phases[] = {
@@ -189,7 +193,8 @@ static const struct phase phases[] = {
 	{ "area", map_area, NULL, "the area is mapped, nothing was forked" },
 	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names" },
 	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources" },
-	{ "settle", settle, NULL, "zombies are dead, every thread is traced, credentials final, timers armed" },
+	{ "settle", settle, NULL,
+	  "zombies are dead, every thread is traced, credentials final, timers armed" },
 	{ "finish", finish, NULL, "registers are set, the area is gone, all are stopped" },
 	{ "commit", commit, NULL, "the tasks run" },
 };
@@ -212,7 +217,8 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 	if (!k)
 		*ret_pid = r->tree.task.v[0]->pid;
 	if (!k && !opt->plan_only)
-		(void)hook_run(opt->action_script, "post-resume", *ret_pid); /* too late to fail: it is reported */
+		(void)hook_run(opt->action_script, "post-resume",
+			       *ret_pid); /* too late to fail: it is reported */
 	if (r->set)
 		image_set_close(r->set);
 	arena_deinit(&r->arena);

@@ -239,16 +239,20 @@ static int take_marker(struct dir *d, bool *ret_old)
 	return 0;
 }
 
+/* A file of a killed dump may have ended at any byte, the first ones included. */
 static bool is_ours(struct dir *d, const char *name)
 {
-	unsigned char start[8];
+	unsigned char start[FORMAT_MAGIC_BYTES];
 	_close_ int fd = -1;
+	uint64_t size;
 
 	if (format_is_shard(name))
 		return true;
-	if (io_open_at(d->dirfd, name, O_RDONLY | O_NONBLOCK, 0, &fd))
+	if (io_open_at(d->dirfd, name, O_RDONLY | O_NONBLOCK, 0, &fd) || io_size(fd, &size))
 		return false;
-	return !io_pread(fd, start, sizeof(start), 0) && format_is_image(start, sizeof(start));
+	if (size > sizeof(start))
+		size = sizeof(start);
+	return !io_pread(fd, start, size, 0) && format_is_image(start, size);
 }
 
 /* What an earlier set left behind goes; what we did not write stays, and we say so. */
@@ -261,11 +265,10 @@ static int clear_leftovers(struct dir *d, bool expected)
 		return r;
 	vec_foreach(n, &name)
 		if (!expected || !is_ours(d, *n))
-			return fail(
-				-EINVAL,
-				"'%s' holds '%s', which is not of this dump: "
+			return fail(-EINVAL,
+				    "'%s' holds '%s', which is not of this dump: "
 				    "use an empty directory",
-				d->backend.place, *n);
+				    d->backend.place, *n);
 	vec_foreach(n, &name) {
 		r = io_unlink_at(d->dirfd, *n);
 		if (r)

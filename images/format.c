@@ -17,7 +17,7 @@
 #include "images/hash.h"
 
 /* The high byte and the line ends show transfers that are not 8-bit clean. */
-static const unsigned char magic[8] = {0x89, 'T', 'O', 'R', 'P', '\r', '\n', 0x1a};
+static const unsigned char magic[FORMAT_MAGIC_BYTES] = {0x89, 'T', 'O', 'R', 'P', '\r', '\n', 0x1a};
 
 enum { AT_VERSION = 8, AT_RESERVED = 12, AT_STEM = 16 };
 _Static_assert(AT_STEM + FORMAT_STEM_BYTES == FORMAT_HEADER_BYTES, "the header has no gaps");
@@ -59,7 +59,7 @@ bool format_stem_valid(const char *stem)
 
 bool format_is_image(const void *p, size_t len)
 {
-	return len >= sizeof(magic) && !memcmp(p, magic, sizeof(magic));
+	return !memcmp(p, magic, len < sizeof(magic) ? len : sizeof(magic));
 }
 
 bool format_is_shard(const char *name)
@@ -102,7 +102,7 @@ static int check_header(const char *stem, struct span bytes)
 	format_header(stem, want);
 	if (!bytes.len)
 		return fail(-EPROTO, "image '%s' is empty", stem);
-	if (memcmp(bytes.p, magic, bytes.len < sizeof(magic) ? bytes.len : sizeof(magic)) != 0)
+	if (!format_is_image(bytes.p, bytes.len))
 		return fail(-EPROTO, "image '%s' is no image of torpor (wrong magic)", stem);
 	if (bytes.len < FORMAT_HEADER_BYTES + FORMAT_TRAILER_BYTES)
 		return fail(-EPROTO, "image '%s' is truncated (%zu bytes)", stem, bytes.len);

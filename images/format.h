@@ -10,6 +10,7 @@
  */
 enum {
 	FORMAT_VERSION = 1,
+	FORMAT_MAGIC_BYTES = 8,
 	FORMAT_HEADER_BYTES = 64,
 	FORMAT_STEM_BYTES = 48,	 /* with at least one NUL */
 	FORMAT_RECORD_BYTES = 8, /* before the message: length, id */
@@ -19,7 +20,7 @@ enum {
 #define FORMAT_IMAGE_MAX (4ULL << 30)
 
 bool format_stem_valid(const char *stem);
-/* Whether the first bytes of a file are those of an image of any version. */
+/* Whether a file that begins with these may be an image, of any version and cut anywhere. */
 bool format_is_image(const void *p, size_t len);
 /* Whether the name is that of a file of the page store. */
 bool format_is_shard(const char *name);

@@ -22,7 +22,7 @@ struct image {
 	struct backend_file *file;
 	XXH3_state_t *hash;
 	unsigned char *buf;
-	size_t used, cap;
+	size_t used, hashed, cap;
 	/* reading */
 	struct span rest;
 	/* both */
@@ -39,6 +39,13 @@ XXH3_state_t *hash_new(struct arena *a)
 	return s;
 }
 
+static void hash_pending(struct image *i)
+{
+	/* fails for NULL only */
+	(void)XXH3_64bits_update(i->hash, i->buf + i->hashed, i->used - i->hashed);
+	i->hashed = i->used;
+}
+
 static int flush(struct image *i)
 {
 	struct iovec iov = {i->buf, i->used};
@@ -49,12 +56,12 @@ static int flush(struct image *i)
 		return 0;
 	if (i->entry->size + i->used > FORMAT_IMAGE_MAX)
 		return fail(-EFBIG, "image '%s'", i->entry->stem);
-	(void)XXH3_64bits_update(i->hash, i->buf, i->used); /* fails for NULL only */
+	hash_pending(i);
 	r = b->ops->append(b, i->file, &iov, 1);
 	if (r)
 		return r;
 	i->entry->size += i->used;
-	i->used = 0;
+	i->used = i->hashed = 0;
 	return 0;
 }
 
@@ -116,13 +123,10 @@ int image_finish(struct image *i)
 		return r;
 	trailer = i->buf + i->used;
 	format_trailer_count(i->count, trailer);
-	i->used += 8;
-	r = flush(i); /* the hash in the trailer covers the count */
-	if (r)
-		return r;
+	i->used += FORMAT_TRAILER_BYTES - sizeof(uint64_t); /* the hash covers the count */
+	hash_pending(i);
 	format_trailer_hash(XXH3_64bits_digest(i->hash), trailer);
-	memmove(i->buf, trailer + 8, 8);
-	i->used = 8;
+	i->used += sizeof(uint64_t);
 	r = flush(i);
 	if (!r)
 		r = b->ops->finish(b, i->file);

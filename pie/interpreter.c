@@ -1,7 +1,7 @@
 /*
- * The program interpreter: the only code of ours that ever runs in a foreign address space (dump) or
- * in one that is being built (restore). It knows system calls and nothing else: no kind, no libc, no
- * globals, no pointers in what it reads. Every number it needs was computed on the host.
+ * The program interpreter: the only code of ours that ever runs in a foreign address space (dump)
+ * or in one that is being built (restore). It knows system calls and nothing else: no kind, no
+ * libc, no globals, no pointers in what it reads. Every number it needs was computed on the host.
  *
  * A failure is reported once, in the shared page: whoever exchanges `claim` first writes what
  * happened, `error` last; then every barrier is woken and the failing task goes on at `on_error`
@@ -11,7 +11,14 @@
 
 #include "arch.h"
 
-enum { FUTEX_WAIT_OP = 0, FUTEX_WAKE_OP = 1, E_INTR = 4, E_IO = 5, E_EXIST = 17, WAKE_ALL = 0x7fffffff };
+enum {
+	FUTEX_WAIT_OP = 0,
+	FUTEX_WAKE_OP = 1,
+	E_INTR = 4,
+	E_IO = 5,
+	E_EXIST = 17,
+	WAKE_ALL = 0x7fffffff
+};
 
 static inline long futex(uint32_t *word, long op, long value)
 {

@@ -3,8 +3,8 @@
 #include <stdint.h>
 
 /*
- * Programs of system calls: the one format shared by the host, which builds them, and the blob, which
- * runs them inside a foreign or half-built address space. Everything lies in one *area*:
+ * Programs of system calls: the one format shared by the host, which builds them, and the blob,
+ * which runs them inside a foreign or half-built address space. Everything lies in one *area*:
  *
  *   0              the blob's code
  *   AREA_REPORT    struct prog_report: the first failure, and the words of the barriers
@@ -20,12 +20,15 @@ enum prog_verb {
 	VERB_FULL,  /* read/write/pread64/pwrite64: repeat until arg[2] bytes are done */
 	VERB_COPY,  /* copy arg[2] bytes from address arg[1] to arg[0] */
 	VERB_CHECK, /* fail with `expect` as errno unless arg[0] == arg[1] */
-	VERB_LOOP,  /* while arg[0] != arg[1], and at most arg[3] times (counted in slot): back arg[2] operations */
-	VERB_START, /* clone3(clone_args at arg[0], arg[1] bytes); the child runs program arg[2]; result must equal arg[3] */
+	VERB_LOOP,  /* while arg[0] != arg[1], and at most arg[3] times (counted in slot): back
+		       arg[2] operations */
+	VERB_START, /* clone3(clone_args at arg[0], arg[1] bytes); the child runs program arg[2];
+		       result must equal arg[3] */
 	VERB_PASS,  /* add 1 to barrier word arg[0] and wake its waiters */
 	VERB_WAIT,  /* wait until barrier word arg[0] has reached arg[1] */
 	VERB_PARK,  /* sleep for good (all signals are blocked): the host takes over */
-	VERB_LEAVE, /* registers sp=arg[0] rax=arg[1] rdi=arg[2] rsi=arg[3], jump to address arg[4] */
+	VERB_LEAVE, /* registers sp=arg[0] rax=arg[1] rdi=arg[2] rsi=arg[3], jump to address arg[4]
+		     */
 	VERB_COUNT
 };
 
@@ -64,7 +67,8 @@ struct prog_head {
 	uint32_t reserved;
 };
 
-/* One page, shared by everybody: the first failure wins. `error` is set last and is never 0 then. */
+/* One page, shared by everybody: the first failure wins. `error` is set last and is never 0 then.
+ */
 struct prog_report {
 	uint32_t claim, task, op, where;
 	int32_t error; /* positive errno */

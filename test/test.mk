@@ -35,7 +35,9 @@ $(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/fuzz/libtorpor.a
 fuzz: $(FUZZ)
 	@for t in $(FUZZ); do c=$(BUILD)/fuzz/corpus/$${t##*/}; mkdir -p $$c; \
 		FUZZ_SEEDS=$$c $$t -runs=0 >/dev/null 2>&1 || { echo "no seeds: $$t"; exit 1; }; \
-		$$t -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$c- -print_final_stats=1 $$c 2>&1 | tail -n 8; \
+		case $$t in */proc-*) recorded=test/unit/fixtures;; *) recorded=;; esac; \
+		$$t -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$c- -print_final_stats=1 $$c $$recorded 2>&1 | \
+			tail -n 8; \
 	done
 
 # --- test bodies: test/<dir>/NAME.c -> build/test/<dir>/NAME, each linked with test/lib -------------

@@ -26,7 +26,8 @@ static _Noreturn void out_of_memory(void)
 {
 	static const char text[] = "Error: out of memory\n";
 
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1); /* nothing else can be done with a failure */
+	(void)!write(STDERR_FILENO, text,
+		     sizeof(text) - 1); /* nothing else can be done with a failure */
 	_exit(1);
 }
 
@@ -64,7 +65,8 @@ void *arena_alloc(struct arena *a, size_t len_bytes)
 	if (len < len_bytes)
 		out_of_memory();
 	if (c && len > CHUNK_BYTES / 4 && c->size - c->used < len) {
-		struct arena_chunk *big = chunk_new(len); /* behind the current one, which keeps its free space */
+		struct arena_chunk *big =
+			chunk_new(len); /* behind the current one, which keeps its free space */
 
 		big->used = len;
 		big->next = c->next;

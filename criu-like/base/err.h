@@ -4,7 +4,8 @@
 /*
  * The place that detects a failure reports it, once: `return fail(r, "open '%s'", path)` logs
  * "open 'x': No such file or directory" and yields r. Callers pass r up silently. r is -errno; with
- * -EINVAL, -EPROTO and -ENOTSUP (our own judgements, not the kernel's answer) the message stands alone.
+ * -EINVAL, -EPROTO and -ENOTSUP (our own judgements, not the kernel's answer) the message stands
+ * alone.
  */
 int fail(long r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -24,8 +24,9 @@ static struct fault_state *state; /* NULL: off */
 static struct fault_place here = { FAULT_DUMP, -1 };
 
 static const char *const role_name[FAULT_ROLES] = {
-	[FAULT_DUMP] = "dump",	   [FAULT_VICTIM] = "victim", [FAULT_RESTORE] = "restore", [FAULT_OPENER] = "opener",
-	[FAULT_NS] = "ns",	   [FAULT_SELF] = "self",     [FAULT_PROG] = "prog",
+	[FAULT_DUMP] = "dump",	   [FAULT_VICTIM] = "victim", [FAULT_RESTORE] = "restore",
+	[FAULT_OPENER] = "opener", [FAULT_NS] = "ns",	      [FAULT_SELF] = "self",
+	[FAULT_PROG] = "prog",
 };
 
 static int parse(const char *spec, struct fault_state *s)
@@ -55,7 +56,8 @@ int fault_setup(const char *spec)
 
 	if (!spec || r)
 		return r;
-	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	if (state == MAP_FAILED) {
 		state = NULL;
 		return -ENOMEM;
@@ -96,7 +98,8 @@ int fault_check(void)
 	if (!state)
 		return 0;
 	n = __atomic_add_fetch(&state->calls[here.role], 1, __ATOMIC_RELAXED);
-	if (here.role != state->role || n != state->n || (state->task >= 0 && state->task != here.task))
+	if (here.role != state->role || n != state->n ||
+	    (state->task >= 0 && state->task != here.task))
 		return 0;
 	return fire();
 }

@@ -3,10 +3,11 @@
 #include <stdint.h>
 
 /*
- * Fault injection, compiled in and off by default. A fault is addressed by (role, task, n): the n-th
- * system call that the tool makes in that role for that task fails with an errno, or the tool kills
- * itself with SIGKILL there. Set by TORPOR_FAULT="role[.task]:n[:errno|:kill]"; with n = 0 nothing
- * fires and the number of calls per role is printed on exit ("fault: role calls") for the sweeps.
+ * Fault injection, compiled in and off by default. A fault is addressed by (role, task, n): the
+ * n-th system call that the tool makes in that role for that task fails with an errno, or the tool
+ * kills itself with SIGKILL there. Set by TORPOR_FAULT="role[.task]:n[:errno|:kill]"; with n = 0
+ * nothing fires and the number of calls per role is printed on exit ("fault: role calls") for the
+ * sweeps.
  */
 enum fault_role {
 	FAULT_DUMP,    /* coordinator, dump */

@@ -1,7 +1,8 @@
 #pragma once
 #include <stddef.h>
 
-/* Descriptors the tool owns. -1 means none. `_close_ int fd = ...;` closes at the end of the block. */
+/* Descriptors the tool owns. -1 means none. `_close_ int fd = ...;` closes at the end of the block.
+ */
 void fd_close(int *fd);
 /* Hands a descriptor over: yields the number and leaves -1 behind. */
 static inline int take_fd(int *fd)

@@ -56,7 +56,8 @@ void log_flush_buffer(struct log_buffer *b)
 	while (line < end) {
 		char *next = memchr(line, '\n', (size_t)(end - line));
 		size_t len = next ? (size_t)(next - line) + 1 : (size_t)(end - line);
-		bool error = !strncmp(line, sink.error_mark, strlen(sink.error_mark)) || memmem(line, len, "\"level\":\"error\"", 15);
+		bool error = !strncmp(line, sink.error_mark, strlen(sink.error_mark)) ||
+			     memmem(line, len, "\"level\":\"error\"", 15);
 
 		emit(error ? LOG_ERROR : LOG_INFO, line, len);
 		line += len;
@@ -119,10 +120,11 @@ static size_t format_json(enum log_level level, const char *message, char *line,
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	str_json(scope, scope_json, sizeof(scope_json));
 	str_json(message, message_json, sizeof(message_json));
-	n = snprintf(line, size,
-		     "{\"time\":%lld.%06ld,\"level\":\"%s\",\"pid\":%d,\"scope\":%s,\"message\":%s}\n",
-		     (long long)now.tv_sec, now.tv_nsec / 1000, level_name[level], getpid(), scope_json,
-		     message_json);
+	n = snprintf(
+		line, size,
+		"{\"time\":%lld.%06ld,\"level\":\"%s\",\"pid\":%d,\"scope\":%s,\"message\":%s}\n",
+		(long long)now.tv_sec, now.tv_nsec / 1000, level_name[level], getpid(), scope_json,
+		message_json);
 	return n < 0 ? 0 : (size_t)n >= size ? size - 1 : (size_t)n;
 }
 

@@ -11,7 +11,8 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
-/* Lines of processes that have no descriptor of ours any more: shared memory, written out by another. */
+/* Lines of processes that have no descriptor of ours any more: shared memory, written out by
+ * another. */
 struct log_buffer {
 	uint32_t size, used;
 	char text[];
@@ -22,7 +23,8 @@ struct log_config {
 	enum log_level level;   /* messages above it are dropped */
 	enum log_format format;
 	bool errors_on_stderr;  /* errors are repeated on stderr when fd is a file */
-	const char *error_mark; /* put before each error: "error: ", or "Error " under the name criu */
+	const char
+		*error_mark; /* put before each error: "error: ", or "Error " under the name criu */
 };
 
 void log_setup(const struct log_config *c);
@@ -43,7 +45,8 @@ struct log_scope {
 	struct log_scope *outer;
 	char text[48];
 };
-void log_scope_push(struct log_scope *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_scope_push(struct log_scope *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void log_scope_pop(struct log_scope *s);
 
 #define LOG_CAT2(a, b) a##b

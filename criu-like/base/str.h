@@ -17,7 +17,8 @@ struct span span_of(const char *s);
 bool span_line(struct span *text, struct span *ret_line);
 /* Cuts the next word, separated by blanks or tabs; false when there is none. */
 bool span_word(struct span *text, struct span *ret_word);
-/* Cuts everything before the next `c` and drops the `c`; false (and nothing cut) when there is no c. */
+/* Cuts everything before the next `c` and drops the `c`; false (and nothing cut) when there is no
+ * c. */
 bool span_cut(struct span *text, char c, struct span *ret_piece);
 struct span span_trim(struct span s);
 bool span_eq(struct span s, const char *text);
@@ -30,5 +31,6 @@ int span_u64(struct span s, int base, uint64_t *ret);
 int span_i64(struct span s, int base, int64_t *ret);
 int span_u32(struct span s, int base, uint32_t *ret);
 
-/* s as a JSON string with its quotes; bytes that are no UTF-8 text become \u00XX. Cut when too long. */
+/* s as a JSON string with its quotes; bytes that are no UTF-8 text become \u00XX. Cut when too
+ * long. */
 void str_json(const char *s, char *buf, size_t size);

@@ -2,8 +2,8 @@
 #include "arena.h"
 
 /*
- * A growing array in an arena. Declare it as `struct { type *v; size_t n, cap; } name;` (VEC(type)).
- * vec_push() makes room and yields a pointer to the new, zeroed element.
+ * A growing array in an arena. Declare it as `struct { type *v; size_t n, cap; } name;`
+ * (VEC(type)). vec_push() makes room and yields a pointer to the new, zeroed element.
  */
 #define VEC(type) struct { type *v; size_t n, cap; }
 

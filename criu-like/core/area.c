@@ -1,7 +1,7 @@
 /*
- * Shared memory is the one medium between the coordinator and the tasks it restores: programs, barrier
- * words, the first failure. Waiting is done with futexes that are shared (not FUTEX_PRIVATE), because
- * the waiters live in different address spaces.
+ * Shared memory is the one medium between the coordinator and the tasks it restores: programs,
+ * barrier words, the first failure. Waiting is done with futexes that are shared (not
+ * FUTEX_PRIVATE), because the waiters live in different address spaces.
  */
 #include "core/area.h"
 
@@ -18,7 +18,8 @@
 
 extern const char blob_start[], blob_end[];
 
-/* Address space is free: the hole is far larger than any area, which is sized when all is planned. */
+/* Address space is free: the hole is far larger than any area, which is sized when all is planned.
+ */
 static const uint64_t hole_bytes = 1ull << 30;
 enum { LOG_BYTES = 64 * 1024 };
 
@@ -75,7 +76,8 @@ void area_pass(struct restore *r, enum area_word w, uint32_t n)
 	uint32_t *word = &area_report(r)->word[w];
 
 	(void)__atomic_add_fetch(word, n, __ATOMIC_ACQ_REL);
-	(void)sys(SYS_futex, word, FUTEX_WAKE, INT32_MAX, 0, 0, 0); /* waking nobody is no failure */
+	(void)sys(SYS_futex, word, FUTEX_WAKE, INT32_MAX, 0, 0,
+		  0); /* waking nobody is no failure */
 }
 
 bool area_failed(const struct restore *r)
@@ -95,7 +97,8 @@ int area_wait(struct restore *r, enum area_word w, uint32_t target)
 			return -ECANCELED;
 		if ((int32_t)(seen - target) >= 0)
 			return 0;
-		(void)sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0, 0); /* judged by the word, not by this */
+		(void)sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0,
+			  0); /* judged by the word, not by this */
 	}
 }
 

@@ -6,12 +6,13 @@
 #include "core/restore.h"
 
 /*
- * The area of a restore: shared memory at one address in the coordinator and all restored tasks, with
- * the blob, the report page, one byte per task that says it was born, stacks and programs. Made before
- * the first fork; every task unmaps it (from outside) as the last thing.
+ * The area of a restore: shared memory at one address in the coordinator and all restored tasks,
+ * with the blob, the report page, one byte per task that says it was born, stacks and programs.
+ * Made before the first fork; every task unmaps it (from outside) as the last thing.
  */
 
-/* Barrier words of the report page. Tasks pass those of the first group, the coordinator the others. */
+/* Barrier words of the report page. Tasks pass those of the first group, the coordinator the
+ * others. */
 enum area_word {
 	WORD_FORKED,    /* by every process once its children exist and its session is final */
 	WORD_GROUPED,   /* by every process once it is in its process group */
@@ -45,7 +46,8 @@ uint8_t *area_born(const struct restore *r, uint32_t birth);
 
 /* For host code in any process of the restore. */
 void area_pass(struct restore *r, enum area_word w, uint32_t n);
-/* Waits until the word has reached `target`; -ECANCELED when somebody failed (it has been reported). */
+/* Waits until the word has reached `target`; -ECANCELED when somebody failed (it has been
+ * reported). */
 int area_wait(struct restore *r, enum area_word w, uint32_t target);
 /* Marks the restore as failed (after the failure was logged) and wakes everybody. */
 void area_fail(struct restore *r);

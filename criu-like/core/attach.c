@@ -1,9 +1,9 @@
 /*
- * Registers, vector state and signal masks are set by ptrace, not by a signal frame: it carries every
- * feature the kernel knows, the segment bases and the blocked mask, and needs no memory of the task.
- * The area is unmapped from outside, through the `syscall` instruction of the restored vdso, while all
- * threads of the address space are stopped; what they would execute is gone, but their registers are
- * replaced before they run.
+ * Registers, vector state and signal masks are set by ptrace, not by a signal frame: it carries
+ * every feature the kernel knows, the segment bases and the blocked mask, and needs no memory of
+ * the task. The area is unmapped from outside, through the `syscall` instruction of the restored
+ * vdso, while all threads of the address space are stopped; what they would execute is gone, but
+ * their registers are replaced before they run.
  *
  * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process.
  */
@@ -51,7 +51,10 @@ int attach_all(struct restore *r)
 	if (has_image(r, "seccomp"))
 		options |= PTRACE_O_SUSPEND_SECCOMP;
 	vec_foreach(t, &r->tree.thread) {
-		long k = sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0, options);
+		/* A dead leader stays attached as a zombie: EXITKILL would kill its threads when we
+		 * end. */
+		long k = sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0,
+			     (*t)->dead ? options & ~PTRACE_O_EXITKILL : options);
 
 		if (k < 0)
 			return fail(k, "attach to restored thread %d", (*t)->tid);
@@ -159,7 +162,8 @@ static int unmap_area(struct restore *r, const struct task *t)
 	return k;
 }
 
-/* The kernel clears rseq_cs on the way to user mode with a foreign instruction pointer: put it back last. */
+/* The kernel clears rseq_cs on the way to user mode with a foreign instruction pointer: put it back
+ * last. */
 static int poke_rseq(const struct thread *t)
 {
 	struct {
@@ -177,7 +181,9 @@ static int poke_rseq(const struct thread *t)
 		return fail(k, "read the rseq registration of thread %d", t->tid);
 	remote = (struct iovec){ (void *)(uintptr_t)(conf.pointer + 8), sizeof(value) };
 	k = sys(SYS_process_vm_writev, t->tid, &local, 1, &remote, 1, 0);
-	return k == sizeof(value) ? 0 : fail(k, "put back the restartable sequence of thread %d", t->tid);
+	return k == sizeof(value)
+		       ? 0
+		       : fail(k, "put back the restartable sequence of thread %d", t->tid);
 }
 
 static int set_state(const struct thread *t)
@@ -203,7 +209,8 @@ static int set_state(const struct thread *t)
 int attach_finish(struct restore *r)
 {
 	vec_foreach(t, &r->tree.task) {
-		int k = (*t)->state == TASK_ZOMBIE || (*t)->mm != (*t)->index ? 0 : unmap_area(r, *t);
+		int k = (*t)->state == TASK_ZOMBIE || (*t)->mm != (*t)->index ? 0
+									      : unmap_area(r, *t);
 
 		if (k)
 			return k;
@@ -228,7 +235,8 @@ static int stop_signal(struct restore *r, const struct task *t)
 	struct span text;
 	uint64_t bit = 1ull << (t->stop_signal - 1);
 
-	if (t->stop_signal == SIGSTOP || !t->parent || t->parent->sid != t->sid || t->parent->pgid == t->pgid)
+	if (t->stop_signal == SIGSTOP || !t->parent || t->parent->sid != t->sid ||
+	    t->parent->pgid == t->pgid)
 		return SIGSTOP; /* in an orphaned group the others are discarded */
 	if (proc_open(t->pid, &dir))
 		return SIGSTOP;
@@ -245,8 +253,11 @@ static int stop_signal(struct restore *r, const struct task *t)
 static int send_stops(struct restore *r)
 {
 	vec_foreach(t, &r->tree.task) {
-		bool stop = (*t)->state != TASK_ZOMBIE && (r->opt->leave_stopped || (*t)->stop_signal);
-		long k = !stop ? 0 : sys(SYS_kill, (*t)->pid, (*t)->stop_signal ? stop_signal(r, *t) : SIGSTOP);
+		bool stop =
+			(*t)->state != TASK_ZOMBIE && (r->opt->leave_stopped || (*t)->stop_signal);
+		long k = !stop ? 0
+			       : sys(SYS_kill, (*t)->pid,
+				     (*t)->stop_signal ? stop_signal(r, *t) : SIGSTOP);
 
 		if (k < 0)
 			return fail(k, "stop task %d again", (*t)->pid);
@@ -270,13 +281,15 @@ int attach_release(struct restore *r)
 		long e = (*t)->dead ? 0 : sys(SYS_ptrace, PTRACE_DETACH, (*t)->tid, 0, 0);
 
 		if (e < 0)
-			log_warn("thread %d was killed by somebody while it was being released", (*t)->tid);
+			log_warn("thread %d was killed by somebody while it was being released",
+				 (*t)->tid);
 	}
 	r->traced = false;
 	return 0;
 }
 
-/* Orphans come to us, a subreaper, before their parent can be reaped: no child left means nobody left. */
+/* Orphans come to us, a subreaper, before their parent can be reaped: no child left means nobody
+ * left. */
 static void reap_all(void)
 {
 	long k;

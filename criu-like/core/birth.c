@@ -1,13 +1,13 @@
 /*
- * Sessions and groups cannot be chosen, only inherited: a session id comes from setsid() of its owner
- * and goes to the children born afterwards; a group can be joined only inside the session. So the
- * order of forks is derived from the data:
+ * Sessions and groups cannot be chosen, only inherited: a session id comes from setsid() of its
+ * owner and goes to the children born afterwards; a group can be joined only inside the session. So
+ * the order of forks is derived from the data:
  *
- * 1. For every task the session it must be *born* in: its own sid, unless it leads that session; then
- *    whatever session those of its children need that were born before its setsid().
+ * 1. For every task the session it must be *born* in: its own sid, unless it leads that session;
+ * then whatever session those of its children need that were born before its setsid().
  * 2. A child whose birth session its parent never had was made by a sibling (CLONE_PARENT), or came
- *    by reparenting. If the session leader lives as a sibling, that one makes it with CLONE_PARENT; if
- *    it is dead, a stand-in with its number does; if it lives deeper in the tree, a stand-in below
+ *    by reparenting. If the session leader lives as a sibling, that one makes it with CLONE_PARENT;
+ * if it is dead, a stand-in with its number does; if it lives deeper in the tree, a stand-in below
  *    it makes the child and exits, and the parent catches it as a subreaper.
  * 3. A group whose leader is dead gets a stand-in in the same session.
  */
@@ -48,7 +48,9 @@ static struct birth *birth_new(struct planner *p, struct task *t, pid_t pid)
 {
 	struct birth *b = arena_new(&p->r->arena, struct birth);
 
-	*b = (struct birth){ .index = (uint32_t)p->plan->all.n, .task = t, .pid = pid, .exit_signal = SIGCHLD };
+	*b = (struct birth){
+		.index = (uint32_t)p->plan->all.n, .task = t, .pid = pid, .exit_signal = SIGCHLD
+	};
 	*vec_push(&p->r->arena, &p->plan->all) = b;
 	return b;
 }
@@ -64,7 +66,8 @@ static int adopt_callers_session(struct planner *p)
 	if (!p->r->opt->shell_job) {
 		char reason[80];
 
-		(void)snprintf(reason, sizeof(reason), "its session %d has its leader outside the tree", sid);
+		(void)snprintf(reason, sizeof(reason),
+			       "its session %d has its leader outside the tree", sid);
 		return refuse(&p->r->blockers, root->pid, "the root task", reason,
 			      "use -j to restore it into the session of the caller");
 	}
@@ -107,7 +110,8 @@ static struct birth *stand_in(struct planner *p, pid_t pid, struct birth *maker)
 /* A number nobody has, for a stand-in whose number does not matter. */
 static pid_t free_pid(struct planner *p)
 {
-	while (map_get(&p->used, (uint64_t)p->next_free, 0) || sys(SYS_kill, p->next_free, 0) != -ESRCH)
+	while (map_get(&p->used, (uint64_t)p->next_free, 0) ||
+	       sys(SYS_kill, p->next_free, 0) != -ESRCH)
 		p->next_free++;
 	return p->next_free;
 }
@@ -127,7 +131,8 @@ static bool is_ancestor(const struct task *a, const struct task *of)
 	return of == a;
 }
 
-/* The session's leader is alive below t's parent: a stand-in there makes t and leaves it to the parent. */
+/* The session's leader is alive below t's parent: a stand-in there makes t and leaves it to the
+ * parent. */
 static int born_below_leader(struct planner *p, struct birth *b, struct birth *leader)
 {
 	struct task *t = b->task;
@@ -147,7 +152,8 @@ static int born_in_foreign_session(struct planner *p, struct birth *b, pid_t ses
 	struct task *t = b->task, *leader = map_task(p, session);
 	struct birth *s;
 
-	if (leader && leader->sid == session && leader->index < t->index && leader->parent == t->parent) {
+	if (leader && leader->sid == session && leader->index < t->index &&
+	    leader->parent == t->parent) {
 		b->maker = p->of[leader->index];
 		return 0;
 	}
@@ -187,15 +193,20 @@ struct share {
 
 static uint32_t share_id(const struct task *t, uint64_t flag)
 {
-	return flag == CLONE_FILES ? t->files : flag == CLONE_FS ? t->fs : flag == CLONE_VM ? t->mm : t->sighand;
+	return flag == CLONE_FILES ? t->files
+	       : flag == CLONE_FS  ? t->fs
+	       : flag == CLONE_VM  ? t->mm
+				   : t->sighand;
 }
 
 static int refuse_sharing(struct planner *p, const struct task *t, const struct share *s)
 {
-	return refuse(&p->r->blockers, t->pid, s->what, "it is shared with a task that cannot be its maker", NULL);
+	return refuse(&p->r->blockers, t->pid, s->what,
+		      "it is shared with a task that cannot be its maker", NULL);
 }
 
-/* All between the owner and t are born sharing; those that do not share any more leave afterwards. */
+/* All between the owner and t are born sharing; those that do not share any more leave afterwards.
+ */
 static int share_along(struct planner *p, struct birth *b, const struct share *s)
 {
 	uint32_t id = share_id(b->task, s->flag);
@@ -228,8 +239,9 @@ static int plan_sharing(struct planner *p, struct birth *b)
 		if (owner == b->task)
 			continue;
 		/* A sibling has it, the parent does not: the sibling is the maker. */
-		if (owner->parent == b->task->parent && owner->index != 0 && b->maker == b->parent &&
-		    owner->sid == b->task->sid && share_id(b->task->parent, shares[i].flag) != owner->index)
+		if (owner->parent == b->task->parent && owner->index != 0 &&
+		    b->maker == b->parent && owner->sid == b->task->sid &&
+		    share_id(b->task->parent, shares[i].flag) != owner->index)
 			b->maker = p->of[owner->index];
 		k |= share_along(p, b, &shares[i]);
 	}
@@ -269,8 +281,8 @@ static int check_vm_sharer(struct planner *p, const struct birth *b)
 {
 	if (!(b->clone_flags & CLONE_VM) || !b->make.n)
 		return 0;
-	return refuse(&p->r->blockers, b->pid, "its children", "a process that shares its memory with its maker has some",
-		      NULL);
+	return refuse(&p->r->blockers, b->pid, "its children",
+		      "a process that shares its memory with its maker has some", NULL);
 }
 
 static int check_made_by_sibling(struct planner *p, const struct birth *b)
@@ -279,8 +291,8 @@ static int check_made_by_sibling(struct planner *p, const struct birth *b)
 
 	if (b->maker == b->parent || b->orphan || b->exit_signal == inherited)
 		return 0;
-	return refuse(&p->r->blockers, b->pid, "its exit signal", "it differs from that of the sibling that must make it",
-		      NULL);
+	return refuse(&p->r->blockers, b->pid, "its exit signal",
+		      "it differs from that of the sibling that must make it", NULL);
 }
 
 static void count_targets(struct planner *p)

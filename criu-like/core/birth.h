@@ -6,9 +6,9 @@
 #include "core/task.h"
 
 /*
- * In which order, by whom and in which session every process of a restore is born. Besides the tasks
- * there are stand-ins: processes with the number of a dead session or group leader that live only
- * until their session or group is populated.
+ * In which order, by whom and in which session every process of a restore is born. Besides the
+ * tasks there are stand-ins: processes with the number of a dead session or group leader that live
+ * only until their session or group is populated.
  */
 struct birth {
 	uint32_t index;
@@ -18,7 +18,7 @@ struct birth {
 	struct birth *maker;    /* who calls clone3: the parent, or a sibling with CLONE_PARENT */
 	bool before_setsid;     /* born before its maker's setsid */
 	bool setsid, lead_group;
-	bool orphan;            /* its maker is a stand-in that exits: comes to `parent`, a subreaper, then */
+	bool orphan; /* its maker is a stand-in that exits: comes to `parent`, a subreaper, then */
 	bool subreaper;         /* is one while the tree is built */
 	pid_t pgid;
 	uint32_t exit_signal;

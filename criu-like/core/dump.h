@@ -30,6 +30,7 @@ struct dump {
 	struct arena arena;
 	const struct dump_options *opt;
 	struct blockers blockers;
+	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
 	struct tree tree;
 	struct image_set *set;
 	struct stats stats;

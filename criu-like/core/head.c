@@ -1,7 +1,7 @@
 /*
  * The head names the checkpoint (128 random bits), the tool, the host and its clocks. On restore it
- * decides whether the rest can be understood here: machine, page size, features of the vector unit, and
- * whether the monotonic clock would run backwards.
+ * decides whether the rest can be understood here: machine, page size, features of the vector unit,
+ * and whether the monotonic clock would run backwards.
  */
 #include "core/head.h"
 
@@ -98,10 +98,11 @@ static int check_cpu(struct restore *r, const Head *m)
 	if (m->has_xsave_size && m->xsave_size == xstate_size() &&
 	    !(m->xsave_features & ~xstate_features()))
 		return 0;
-	(void)snprintf(reason, sizeof(reason),
-		       "its vector state (features %#lx, %u bytes) does not fit this one's (%#lx, %u bytes)",
-		       (unsigned long)m->xsave_features, m->xsave_size, (unsigned long)xstate_features(),
-		       xstate_size());
+	(void)snprintf(
+		reason, sizeof(reason),
+		"its vector state (features %#lx, %u bytes) does not fit this one's (%#lx, %u bytes)",
+		(unsigned long)m->xsave_features, m->xsave_size, (unsigned long)xstate_features(),
+		xstate_size());
 	return refuse(&r->blockers, 0, "the processor of the checkpoint", reason,
 		      "restore on a host with the same processor features");
 }
@@ -113,10 +114,13 @@ static int check_clocks(struct restore *r, const Head *m)
 	boot_id(&r->arena, boot);
 	if (m->boot_id.len == ID_BYTES && !memcmp(boot, m->boot_id.data, ID_BYTES))
 		return 0;
-	if (m->clocks->monotonic_ns <= clock_ns(CLOCK_MONOTONIC) && m->clocks->boottime_ns <= clock_ns(CLOCK_BOOTTIME))
+	if (m->clocks->monotonic_ns <= clock_ns(CLOCK_MONOTONIC) &&
+	    m->clocks->boottime_ns <= clock_ns(CLOCK_BOOTTIME))
 		return 0;
-	return refuse(&r->blockers, 0, "the monotonic clock", "it would step back: this host was started later",
-		      "restore inside a time namespace whose clocks are ahead of the checkpoint's (unshare --time)");
+	return refuse(
+		&r->blockers, 0, "the monotonic clock",
+		"it would step back: this host was started later",
+		"restore inside a time namespace whose clocks are ahead of the checkpoint's (unshare --time)");
 }
 
 static int check(struct restore *r, const Head *m)
@@ -124,13 +128,14 @@ static int check(struct restore *r, const Head *m)
 	struct utsname host;
 
 	if (m->format_version != FORMAT_VERSION)
-		return fail(-EPROTO, "the checkpoint has format %u, this tool reads %u", m->format_version,
-			    FORMAT_VERSION);
+		return fail(-EPROTO, "the checkpoint has format %u, this tool reads %u",
+			    m->format_version, FORMAT_VERSION);
 	if (m->n_required_feature)
 		return fail(-EPROTO, "the checkpoint needs '%s', which this tool does not know",
 			    m->required_feature[0]);
 	if (uname(&host) || strcmp(host.machine, m->machine))
-		return fail(-EPROTO, "the checkpoint is from a machine of another kind (%s)", m->machine);
+		return fail(-EPROTO, "the checkpoint is from a machine of another kind (%s)",
+			    m->machine);
 	if (m->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
 		return fail(-EPROTO, "the checkpoint has pages of %u bytes", m->page_size);
 	(void)check_cpu(r, m); /* collected, reported with the plan */

@@ -1,6 +1,6 @@
 /*
- * Running a user's script: fork, exec, wait. The tool's own descriptors are close-on-exec; signals are
- * unblocked again for the script.
+ * Running a user's script: fork, exec, wait. The tool's own descriptors are close-on-exec; signals
+ * are unblocked again for the script.
  */
 #include "core/hook.h"
 
@@ -24,7 +24,8 @@ static _Noreturn void run(const char *script, const char *point, pid_t root)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail */
 	(void)snprintf(pid, sizeof(pid), "%d", root);
-	if (!setenv("CRTOOLS_SCRIPT_ACTION", point, 1) && (!root || !setenv("CRTOOLS_INIT_PID", pid, 1)))
+	if (!setenv("CRTOOLS_SCRIPT_ACTION", point, 1) &&
+	    (!root || !setenv("CRTOOLS_INIT_PID", pid, 1)))
 		(void)execl(script, script, point, (char *)NULL);
 	_exit(127);
 }

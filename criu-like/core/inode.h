@@ -22,6 +22,10 @@ int inode_describe(struct dump *d, const struct task *t, int fd, const char *lin
 		   FileRef **ret);
 /* Writes ghosts and remaps seen so far to their images. */
 int inode_dump_finish(struct dump *d);
+/* The dump failed: removes the links it made. */
+void inode_dump_undo(struct dump *d);
+/* The checkpoint is complete: links stay until it is restored. */
+void inode_dump_commit(struct dump *d);
 
 /* Restore: reads the ghosts' images; checks every FileRef handed to inode_check(). */
 int inode_plan(struct restore *r);
@@ -31,5 +35,8 @@ int inode_check(struct restore *r, const struct task *t, const FileRef *f, const
 int inode_create_ghosts(struct restore *r);
 /* Opens it with these open(2) flags; yields a descriptor (close-on-exec) or -errno. */
 int inode_open(struct restore *r, const FileRef *f, int flags);
-/* Removes the names that ghosts and remaps needed during the restore; also after a failure. */
-int inode_remove_ghosts(struct restore *r);
+/*
+ * Removes the names that ghosts and remaps needed during the restore; also after a failure. Once
+ * restored, the links that the dump made are removed as well: the tasks hold the files now.
+ */
+int inode_remove_ghosts(struct restore *r, bool restored);

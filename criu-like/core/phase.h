@@ -3,7 +3,8 @@
 
 /*
  * A conductor is a table of phases. Rows run in order; when one fails, the undo functions of those
- * that had begun run backwards, from the failing row. `holds` says what is true once the row is done.
+ * that had begun run backwards, from the failing row. `holds` says what is true once the row is
+ * done.
  */
 struct phase {
 	const char *name;

@@ -1,6 +1,6 @@
 /*
- * A program as text, one operation a line, like strace prints calls. Names of system calls come from
- * the kernel's header at build time. Data is shown as its offset and, where short, its bytes.
+ * A program as text, one operation a line, like strace prints calls. Names of system calls come
+ * from the kernel's header at build time. Data is shown as its offset and, where short, its bytes.
  */
 #include <inttypes.h>
 

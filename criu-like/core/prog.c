@@ -36,7 +36,8 @@ struct prog_arg prog_room(struct prog *p, size_t len)
 {
 	uint32_t at = p->data_len;
 
-	bug_on(len > UINT32_MAX / 4 || at > UINT32_MAX / 2, "a program's data outgrew 32-bit offsets");
+	bug_on(len > UINT32_MAX / 4 || at > UINT32_MAX / 2,
+	       "a program's data outgrew 32-bit offsets");
 	if (at + align16((uint32_t)len) > p->data_cap) {
 		uint32_t cap = (at + align16((uint32_t)len)) * 2 + 256;
 
@@ -60,11 +61,13 @@ struct prog_arg prog_out(struct prog *p, void *host, size_t len)
 {
 	struct prog_arg a = prog_room(p, len);
 
-	*vec_push(p->arena, &p->out) = (struct prog_copy_back){ (uint32_t)a.value, (uint32_t)len, host };
+	*vec_push(p->arena, &p->out) =
+		(struct prog_copy_back){ (uint32_t)a.value, (uint32_t)len, host };
 	return a;
 }
 
-void prog_point(struct prog *p, struct prog_arg in, uint32_t field, struct prog_arg target, uint32_t add)
+void prog_point(struct prog *p, struct prog_arg in, uint32_t field, struct prog_arg target,
+		uint32_t add)
 {
 	*vec_push(p->arena, &p->patch) =
 		(struct prog_patch){ (uint32_t)in.value + field, (uint32_t)target.value + add };
@@ -82,7 +85,8 @@ struct prog_arg prog_word(struct prog_arg data)
 	return data;
 }
 
-struct prog_op *prog_append(struct prog *p, enum prog_verb verb, long nr, const struct prog_arg arg[6])
+struct prog_op *prog_append(struct prog *p, enum prog_verb verb, long nr,
+			    const struct prog_arg arg[6])
 {
 	struct prog_op *op = vec_push(p->arena, &p->op);
 
@@ -138,8 +142,8 @@ void prog_result(struct prog *p, int64_t *host)
 	*vec_push(p->arena, &p->result) = (struct prog_copy_slot){ (uint32_t)kept.value, host };
 }
 
-static struct prog_op *append3(struct prog *p, enum prog_verb verb, struct prog_arg a, struct prog_arg b,
-			       struct prog_arg c)
+static struct prog_op *append3(struct prog *p, enum prog_verb verb, struct prog_arg a,
+			       struct prog_arg b, struct prog_arg c)
 {
 	return prog_append(p, verb, 0, (const struct prog_arg[6]){ a, b, c });
 }
@@ -157,12 +161,14 @@ void prog_loop(struct prog *p, uint32_t n_op, struct prog_arg value, int64_t wan
 	op->slot = (uint16_t)p->n_slot++;
 }
 
-void prog_start(struct prog *p, struct prog_arg clone_args, size_t size, struct prog *child, int tid)
+void prog_start(struct prog *p, struct prog_arg clone_args, size_t size, struct prog *child,
+		int tid)
 {
 	struct prog_op *op;
 
 	*vec_push(p->arena, &p->started) = child;
-	op = append3(p, VERB_START, clone_args, prog_imm((int64_t)size), prog_imm((int64_t)p->started.n - 1));
+	op = append3(p, VERB_START, clone_args, prog_imm((int64_t)size),
+		     prog_imm((int64_t)p->started.n - 1));
 	op->arg[3] = tid;
 }
 
@@ -203,7 +209,8 @@ static uint32_t data_offset(const struct prog *p)
 
 uint32_t prog_size(const struct prog *p)
 {
-	return 128 + (uint32_t)(p->op.n * sizeof(struct prog_op)) + p->n_slot * 8 + 16 + p->data_len;
+	return 128 + (uint32_t)(p->op.n * sizeof(struct prog_op)) + p->n_slot * 8 + 16 +
+	       p->data_len;
 }
 
 void prog_place(struct prog *p, uint32_t at)
@@ -239,7 +246,10 @@ void prog_emit(const struct prog *p, char *area, uint64_t base)
 	struct prog_op *ops = (struct prog_op *)(area + op_offset(p));
 
 	*(struct prog_head *)(area + p->at) = (struct prog_head){
-		.task = p->task, .n_op = (uint32_t)p->op.n, .op = op_offset(p), .slot = slot_offset(p),
+		.task = p->task,
+		.n_op = (uint32_t)p->op.n,
+		.op = op_offset(p),
+		.slot = slot_offset(p),
 		.on_error = p->on_error,
 	};
 	for (size_t i = 0; i < p->op.n; i++) {
@@ -261,7 +271,8 @@ void prog_fetch(const struct prog *p, const char *area)
 	vec_foreach(o, &p->out)
 		memcpy(o->host, area + data_offset(p) + o->at, o->len_bytes);
 	vec_foreach(s, &p->result)
-		memcpy(s->host, area + slot_offset(p) + s->slot * sizeof(int64_t), sizeof(*s->host));
+		memcpy(s->host, area + slot_offset(p) + s->slot * sizeof(int64_t),
+		       sizeof(*s->host));
 }
 
 const char *prog_label(const struct prog *p, uint32_t where)

@@ -8,8 +8,8 @@
 
 /*
  * Building programs on the host (the format is pie/program.h). Arguments are plain integers, or
- * references made by prog_in/prog_out/prog_room (data of the program), prog_slot (an earlier result).
- * Host pointers are never arguments: the compiler rejects them.
+ * references made by prog_in/prog_out/prog_room (data of the program), prog_slot (an earlier
+ *result). Host pointers are never arguments: the compiler rejects them.
  *
  *	prog_where(p, "interval timer %d", i);
  *	prog_call(p, SYS_getitimer, i, prog_out(p, &it[i], sizeof(it[i])));
@@ -54,12 +54,15 @@ void prog_init(struct prog *p, struct arena *a, uint32_t task);
 /* Names the operations that follow, for messages ("map '/lib/x.so' at 7f..."). */
 void prog_where(struct prog *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Data: copied in now; copied back to `host` by prog_fetch() after a run; or just room. 16-byte aligned. */
+/* Data: copied in now; copied back to `host` by prog_fetch() after a run; or just room. 16-byte
+ * aligned. */
 struct prog_arg prog_in(struct prog *p, const void *bytes, size_t len);
 struct prog_arg prog_out(struct prog *p, void *host, size_t len);
 struct prog_arg prog_room(struct prog *p, size_t len);
-/* A 64-bit pointer at byte `field` of the data `in` shall point to byte `add` of the data `target`. */
-void prog_point(struct prog *p, struct prog_arg in, uint32_t field, struct prog_arg target, uint32_t add);
+/* A 64-bit pointer at byte `field` of the data `in` shall point to byte `add` of the data `target`.
+ */
+void prog_point(struct prog *p, struct prog_arg in, uint32_t field, struct prog_arg target,
+		uint32_t add);
 /* Byte `add` of a piece of data. */
 struct prog_arg prog_inside(struct prog_arg data, uint32_t add);
 /* The 32-bit number that lies there when the operation runs. */
@@ -92,32 +95,40 @@ static inline struct prog_arg prog_same(struct prog_arg a)
 /* The whole of arg[2] bytes by read, write, pread64 or pwrite64. */
 #define prog_full(p, nr, ...)                                                                      \
 	prog_append((p), VERB_FULL, (nr), (const struct prog_arg[6]){ PROG_MAP(__VA_ARGS__) })
-struct prog_op *prog_append(struct prog *p, enum prog_verb verb, long nr, const struct prog_arg arg[6]);
+struct prog_op *prog_append(struct prog *p, enum prog_verb verb, long nr,
+			    const struct prog_arg arg[6]);
 
 struct prog_op *prog_any(struct prog_op *op);                /* any result will do */
-struct prog_op *prog_accept(struct prog_op *op, int error);  /* up to four errnos that are no failure */
+struct prog_op *prog_accept(struct prog_op *op,
+			    int error); /* up to four errnos that are no failure */
 struct prog_op *prog_equals(struct prog_op *op, int result);
 struct prog_op *prog_is_arg0(struct prog_op *op);
-/* Keeps the result of the last appended operation; the reference may be used as an argument later. */
+/* Keeps the result of the last appended operation; the reference may be used as an argument later.
+ */
 struct prog_arg prog_keep(struct prog *p);
-/* The result of the last appended operation, a tolerated -errno too, is put there by prog_fetch(). */
+/* The result of the last appended operation, a tolerated -errno too, is put there by prog_fetch().
+ */
 void prog_result(struct prog *p, int64_t *host);
 
 void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error);
 /* Repeats the last n_op operations while value != wanted, at most max times. */
 void prog_loop(struct prog *p, uint32_t n_op, struct prog_arg value, int64_t wanted, uint32_t max);
-/* clone3 with these arguments (struct clone_args in data); the child runs `child`; must get `tid`. */
-void prog_start(struct prog *p, struct prog_arg clone_args, size_t size, struct prog *child, int tid);
+/* clone3 with these arguments (struct clone_args in data); the child runs `child`; must get `tid`.
+ */
+void prog_start(struct prog *p, struct prog_arg clone_args, size_t size, struct prog *child,
+		int tid);
 void prog_pass(struct prog *p, uint32_t word);
 void prog_wait(struct prog *p, uint32_t word, uint32_t target);
 void prog_park(struct prog *p);
 /* What follows runs also after a failure (the way home of a program in a victim). */
 void prog_on_error_here(struct prog *p);
 
-/* Layout: how many bytes the program needs; then its place (16-byte aligned offset); then its bytes. */
+/* Layout: how many bytes the program needs; then its place (16-byte aligned offset); then its
+ * bytes. */
 uint32_t prog_size(const struct prog *p);
 void prog_place(struct prog *p, uint32_t at);
-/* Writes the program into the area image at host address `area`; the area will be mapped at `base`. */
+/* Writes the program into the area image at host address `area`; the area will be mapped at `base`.
+ */
 void prog_emit(const struct prog *p, char *area, uint64_t base);
 /* Copies prog_out data and results from an area image (as it was after the run) to the host. */
 void prog_fetch(const struct prog *p, const char *area);

@@ -1,7 +1,7 @@
 /*
- * Puts the program of every thread together: the leader builds the address space, runs what belongs to
- * the process, starts the other threads; then all go through the same stages, with a barrier over the
- * whole tree between them, and park. What the stages contain is up to the kinds.
+ * Puts the program of every thread together: the leader builds the address space, runs what belongs
+ * to the process, starts the other threads; then all go through the same stages, with a barrier
+ * over the whole tree between them, and park. What the stages contain is up to the kinds.
  */
 #include "core/program.h"
 
@@ -29,7 +29,10 @@ struct program_set {
 	struct program *of; /* by thread index */
 };
 
-enum { THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM };
+enum {
+	THREAD_FLAGS =
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
+};
 
 uint64_t program_of(const struct restore *r, const struct thread *t)
 {
@@ -174,8 +177,8 @@ void programs_print(const struct restore *r, FILE *out)
 	for (size_t i = 0; i < r->tree.thread.n; i++) {
 		const struct thread *t = r->tree.thread.v[i];
 
-		(void)fprintf(out, "program of task %d%s%d\n", t->task->pid, t->tid == t->task->pid ? ", leader " : ", thread ",
-			      t->tid);
+		(void)fprintf(out, "program of task %d%s%d\n", t->task->pid,
+			      t->tid == t->task->pid ? ", leader " : ", thread ", t->tid);
 		prog_print(&r->programs->of[i].prog, out);
 	}
 }

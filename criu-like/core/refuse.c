@@ -11,7 +11,8 @@ void blockers_init(struct blockers *b, struct arena *a)
 	*b = (struct blockers){ .arena = a };
 }
 
-int refuse(struct blockers *b, pid_t pid, const char *object, const char *reason, const char *remedy)
+int refuse(struct blockers *b, pid_t pid, const char *object, const char *reason,
+	   const char *remedy)
 {
 	struct blocker *n;
 

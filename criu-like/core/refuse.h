@@ -22,6 +22,7 @@ struct blockers {
 
 void blockers_init(struct blockers *b, struct arena *a);
 /* Adds one (an equal one is kept once) and yields -ENOTSUP. Strings are copied. */
-int refuse(struct blockers *b, pid_t pid, const char *object, const char *reason, const char *remedy);
+int refuse(struct blockers *b, pid_t pid, const char *object, const char *reason,
+	   const char *remedy);
 /* Logs one line per blocker; yields -ENOTSUP if there is any, else 0. */
 int blockers_report(const struct blockers *b);

@@ -1,9 +1,9 @@
 /*
- * A relative sleep that was interrupted (-ERESTART_RESTARTBLOCK) waits on kernel state that belongs to
- * the task and cannot be written. It can be made again: the restored thread enters the same call with
- * the time that was left, is interrupted at once, and so has a restart block of its own; the program
- * sees one call that slept for the right time. Where the time lies in memory the original bytes are put
- * back afterwards (the kernel reads them only at the entry).
+ * A relative sleep that was interrupted (-ERESTART_RESTARTBLOCK) waits on kernel state that belongs
+ * to the task and cannot be written. It can be made again: the restored thread enters the same call
+ * with the time that was left, is interrupted at once, and so has a restart block of its own; the
+ * program sees one call that slept for the right time. Where the time lies in memory the original
+ * bytes are put back afterwards (the kernel reads them only at the entry).
  */
 #include "core/restart-block.h"
 
@@ -30,8 +30,10 @@ struct sleep {
 
 static int access_time(const struct sleep *s, struct timespec *t, bool write)
 {
-	struct iovec local = { t, sizeof(*t) }, remote = { (void *)(uintptr_t)s->time_at, sizeof(*t) };
-	long k = sys(write ? SYS_process_vm_writev : SYS_process_vm_readv, s->t->tid, &local, 1, &remote, 1, 0);
+	struct iovec local = { t, sizeof(*t) },
+		     remote = { (void *)(uintptr_t)s->time_at, sizeof(*t) };
+	long k = sys(write ? SYS_process_vm_writev : SYS_process_vm_readv, s->t->tid, &local, 1,
+		     &remote, 1, 0);
 
 	return k == sizeof(*t) ? 0 : -1;
 }
@@ -98,7 +100,8 @@ int restart_block_renew(const struct thread *t)
 		return 0;
 	memcpy(&s.regs, t->regs.prstatus, sizeof(s.regs));
 	s.entry = s.regs;
-	if (!locate(&s) || (s.time_at && (access_time(&s, &s.saved, false) || access_time(&s, &copy, true))))
+	if (!locate(&s) ||
+	    (s.time_at && (access_time(&s, &s.saved, false) || access_time(&s, &copy, true))))
 		return 0;
 	r = interrupt_at_entry(&s);
 	if (s.time_at && access_time(&s, &s.saved, true))

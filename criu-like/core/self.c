@@ -1,8 +1,8 @@
 /*
  * The life of a restored process before the blob: it is born, arms PDEATHSIG so that it cannot
- * outlive the tool, makes its children at the right moment between fork and setsid, joins its group,
- * applies its own slice (directories, descriptors, files of its mappings) and enters the blob. Stand-ins
- * end when the groups are complete, zombies when everything is restored.
+ * outlive the tool, makes its children at the right moment between fork and setsid, joins its
+ * group, applies its own slice (directories, descriptors, files of its mappings) and enters the
+ * blob. Stand-ins end when the groups are complete, zombies when everything is restored.
  *
  * Every failure is reported where it happens; then the report page is marked and the coordinator
  * kills the rest.
@@ -66,7 +66,8 @@ static int make_all(struct restore *r, const struct birth *b, bool before_setsid
 	int k = 0;
 
 	for (size_t i = 0; !k && i < b->make.n; i++)
-		if (b->make.v[i]->before_setsid == before_setsid && !(b->make.v[i]->clone_flags & CLONE_VM))
+		if (b->make.v[i]->before_setsid == before_setsid &&
+		    !(b->make.v[i]->clone_flags & CLONE_VM))
 			k = make(r, b->make.v[i]);
 	return k;
 }
@@ -80,7 +81,9 @@ static int arm_pdeathsig(struct restore *r, const struct birth *b)
 		return fail(k, "bind the process to the tool");
 	if (b->index == 0 || r->opt->sibling)
 		return 0;
-	return sys(SYS_getppid) == b->parent->pid ? 0 : fail(-ESRCH, "the parent of process %d ended", b->pid);
+	return sys(SYS_getppid) == b->parent->pid
+		       ? 0
+		       : fail(-ESRCH, "the parent of process %d ended", b->pid);
 }
 
 static int found_session(struct restore *r, const struct birth *b)
@@ -146,7 +149,8 @@ static _Noreturn void stand_in(struct restore *r)
 /* Its uid goes into the SIGCHLD and the siginfo of waitid, so it is set before it dies. */
 static void become_owner(const struct task *t)
 {
-	(void)sys(SYS_setresgid, t->gid[0], t->gid[1], t->gid[2]); /* at worst the uid shown is the tool's */
+	(void)sys(SYS_setresgid, t->gid[0], t->gid[1],
+		  t->gid[2]); /* at worst the uid shown is the tool's */
 	(void)sys(SYS_setresuid, t->uid[0], t->uid[1], t->uid[2]); /* as above */
 }
 
@@ -163,7 +167,8 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 	become_owner(t);
 	if (!sig)
 		_exit((int)(t->exit_status >> 8 & 0xff));
-	(void)setrlimit(RLIMIT_CORE, &none); /* without it a core file may appear, as for the original */
+	(void)setrlimit(RLIMIT_CORE,
+			&none); /* without it a core file may appear, as for the original */
 	(void)signal(sig, SIG_DFL);          /* SIGKILL needs none */
 	(void)sigfillset(&set);
 	(void)sigdelset(&set, sig);
@@ -176,7 +181,8 @@ static _Noreturn void enter(struct restore *r, const struct task *t)
 {
 	const struct thread *leader = t->thread.v[0];
 
-	blob_enter(r->area, program_of(r, leader), r->area + program_stack(r, leader) + AREA_STACK_BYTES);
+	blob_enter(r->area, program_of(r, leader),
+		   r->area + program_stack(r, leader) + AREA_STACK_BYTES);
 }
 
 static int apply(struct restore *r, const struct task *t)
@@ -216,18 +222,20 @@ static int make_sharers(struct restore *r, const struct birth *b)
 
 		if (!(flags & CLONE_VM))
 			continue;
-		k = sys(SYS_mmap, 0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		k = sys(SYS_mmap, 0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
 		if (k < 0)
 			return fail(k, "map a stack");
-		k = clone_sharing(s.b->pid, flags, flags & CLONE_PARENT ? 0 : s.b->exit_signal, (void *)k, STACK,
-				  sharer_live, &s);
+		k = clone_sharing(s.b->pid, flags, flags & CLONE_PARENT ? 0 : s.b->exit_signal,
+				  (void *)k, STACK, sharer_live, &s);
 		if (k < 0)
 			return fail(k, "make process %d", s.b->pid);
 		while (!__atomic_load_n(&s.entered, __ATOMIC_ACQUIRE))
 			if (area_failed(r))
 				return -ECANCELED;
 			else
-				(void)sys(SYS_futex, &s.entered, FUTEX_WAIT, 0, &look_up, 0, 0); /* judged by the loop */
+				(void)sys(SYS_futex, &s.entered, FUTEX_WAIT, 0, &look_up, 0,
+					  0); /* judged by the loop */
 	}
 	return 0;
 }

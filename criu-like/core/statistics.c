@@ -3,9 +3,10 @@
 
 #include "stats.pb-c.h"
 
-#define STATS(X)                                                                                   \
-	X(look_us) X(freeze_us) X(frozen_us) X(memory_us) X(tasks) X(threads) X(mappings)          \
-	X(descriptors) X(pages_looked_at) X(pages_saved) X(pages_shared) X(pages_zero) X(bytes_written)
+#define STATS(X)                                                                              \
+	X(look_us)                                                                            \
+	X(freeze_us) X(frozen_us) X(memory_us) X(tasks) X(threads) X(mappings) X(descriptors) \
+		X(pages_looked_at) X(pages_saved) X(pages_shared) X(pages_zero) X(bytes_written)
 
 int statistics_dump(struct dump *d)
 {

@@ -50,7 +50,8 @@ struct task {
 	char comm[16];
 	uint64_t start_time;
 	uint32_t uid[4], gid[4];
-	uint32_t mm, files, fs, sighand; /* ids of shared objects: index of the first task that has it */
+	uint32_t mm, files, fs,
+		sighand; /* ids of shared objects: index of the first task that has it */
 	struct thread *parent_thread;
 	const struct proc_stat *stat;    /* dump */
 	int proc_fd;            /* dump: /proc/PID (of a live thread when the leader is dead) */

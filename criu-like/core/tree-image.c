@@ -1,6 +1,6 @@
 /*
- * Tasks and threads as records. Images are hostile input: parents stand before children, every index
- * is checked, numbers are unique, register sets have a plausible size. Nothing here recurses.
+ * Tasks and threads as records. Images are hostile input: parents stand before children, every
+ * index is checked, numbers are unique, register sets have a plausible size. Nothing here recurses.
  */
 #include "core/tree-image.h"
 
@@ -124,13 +124,21 @@ static int read_task(struct restore *r, const Task *m, uint32_t id, struct map *
 	if (id != r->tree.task.n || id >= MAX_TASKS || m->has_parent != (id != 0) ||
 	    (m->has_parent && m->parent >= id))
 		return bad("tasks are out of order", id);
-	if (m->n_pid != 1 || !m->pid[0] || m->pid[0] >= PID_MAX || m->pgid >= PID_MAX || m->sid >= PID_MAX ||
-	    map_get(pids, m->pid[0], 0) || m->comm.len > 15 || m->exit_signal > 64 || m->stop_signal > 64)
+	if (m->n_pid != 1 || !m->pid[0] || m->pid[0] >= PID_MAX || m->pgid >= PID_MAX ||
+	    m->sid >= PID_MAX || map_get(pids, m->pid[0], 0) || m->comm.len > 15 ||
+	    m->exit_signal > 64 || m->stop_signal > 64)
 		return bad("a task has impossible numbers", id);
-	*t = (struct task){ .index = id, .pid = (pid_t)m->pid[0], .pgid = (pid_t)m->pgid, .sid = (pid_t)m->sid,
-			    .exit_signal = m->exit_signal, .state = (enum task_state)m->state,
-			    .exit_status = m->exit_status, .stop_signal = m->stop_signal,
-			    .start_time = m->start_time, .proc_fd = -1, .pidfd = -1 };
+	*t = (struct task){ .index = id,
+			    .pid = (pid_t)m->pid[0],
+			    .pgid = (pid_t)m->pgid,
+			    .sid = (pid_t)m->sid,
+			    .exit_signal = m->exit_signal,
+			    .state = (enum task_state)m->state,
+			    .exit_status = m->exit_status,
+			    .stop_signal = m->stop_signal,
+			    .start_time = m->start_time,
+			    .proc_fd = -1,
+			    .pidfd = -1 };
 	memcpy(t->comm, m->comm.data, m->comm.len);
 	map_put(pids, m->pid[0], 0, t);
 	*vec_push(&r->arena, &r->tree.task) = t;
@@ -162,16 +170,20 @@ static int read_thread(struct restore *r, const Thread *m, uint32_t id, struct m
 	struct task *task = m->task < r->tree.task.n ? r->tree.task.v[m->task] : NULL;
 	bool leader;
 
-	if (id != r->tree.thread.n || !task || task->state == TASK_ZOMBIE || m->n_tid != 1 || !m->tid[0] ||
-	    m->tid[0] >= PID_MAX)
+	if (id != r->tree.thread.n || !task || task->state == TASK_ZOMBIE || m->n_tid != 1 ||
+	    !m->tid[0] || m->tid[0] >= PID_MAX)
 		return bad("a thread belongs to no task", id);
 	leader = !task->thread.n;
 	if (leader != ((pid_t)m->tid[0] == task->pid) || (!leader && map_get(pids, m->tid[0], 0)))
 		return bad("thread ids are not unique", id);
 	if (m->dead != (leader && task->state == TASK_DEAD_LEADER))
 		return bad("a thread's state contradicts its task", id);
-	*t = (struct thread){ .index = id, .tid = (pid_t)m->tid[0], .task = task, .dead = m->dead,
-			      .restart_left_ns = m->restart_left_ns, .restart_syscall = m->restart_syscall };
+	*t = (struct thread){ .index = id,
+			      .tid = (pid_t)m->tid[0],
+			      .task = task,
+			      .dead = m->dead,
+			      .restart_left_ns = m->restart_left_ns,
+			      .restart_syscall = m->restart_syscall };
 	map_put(pids, m->tid[0], 0, t);
 	*vec_push(&r->arena, &task->thread) = t;
 	*vec_push(&r->arena, &r->tree.thread) = t;
@@ -225,7 +237,8 @@ static int check_owners(const struct tree *tree)
 		if (!t->thread.n || !task_main(t))
 			return bad("a live task has no live thread", t->index);
 		if (tree->task.v[t->mm]->mm != t->mm || tree->task.v[t->files]->files != t->files ||
-		    tree->task.v[t->fs]->fs != t->fs || tree->task.v[t->sighand]->sighand != t->sighand)
+		    tree->task.v[t->fs]->fs != t->fs ||
+		    tree->task.v[t->sighand]->sighand != t->sighand)
 			return bad("a shared object has no owner", t->index);
 	}
 	return 0;

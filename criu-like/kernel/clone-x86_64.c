@@ -1,6 +1,7 @@
 /*
- * clone3 with set_tid (5.5; CAP_CHECKPOINT_RESTORE since 5.9), raw: libc's fork would run handlers and
- * reset state that a single-threaded tool does not need. The entry into the blob is here as well.
+ * clone3 with set_tid (5.5; CAP_CHECKPOINT_RESTORE since 5.9), raw: libc's fork would run handlers
+ * and reset state that a single-threaded tool does not need. The entry into the blob is here as
+ * well.
  */
 #include <signal.h>
 #include <string.h>

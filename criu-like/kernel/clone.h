@@ -9,8 +9,8 @@
  */
 long clone_process(pid_t pid, uint64_t flags, uint64_t exit_signal);
 /*
- * The same with CLONE_VM: the child runs fn(arg), which must not return, on the given stack while it
- * shares everything of libc with its maker, who therefore has to wait.
+ * The same with CLONE_VM: the child runs fn(arg), which must not return, on the given stack while
+ * it shares everything of libc with its maker, who therefore has to wait.
  */
 long clone_sharing(pid_t pid, uint64_t flags, uint64_t exit_signal, void *stack, size_t stack_bytes,
 		   void (*fn)(void *), void *arg);

@@ -9,7 +9,8 @@
 
 /* Attributes of the calling process. All yield a result >= 0 or -errno. */
 
-/* A file below /proc/self, written by one write(2) / read whole as a line (terminated, newline cut). */
+/* A file below /proc/self, written by one write(2) / read whole as a line (terminated, newline
+ * cut). */
 int own_write(const char *name, const char *text);
 int own_read(const char *name, char *buf, size_t size);
 /* Whether a capability is effective. */

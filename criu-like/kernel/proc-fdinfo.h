@@ -9,11 +9,11 @@
 /* /proc/PID/fdinfo/N: the keys every file has. The rest is asked for by key. */
 struct fdinfo {
 	struct span text;
-	int64_t pos;     /* negative for a few character devices */
-	uint32_t flags;  /* O_x of the description; O_CLOEXEC is the descriptor's */
-	int32_t mnt_id;  /* of mountinfo; recycled by the kernel */
+	int64_t pos;	/* negative for a few character devices */
+	uint32_t flags; /* O_x of the description; O_CLOEXEC is the descriptor's */
+	int32_t mnt_id; /* of mountinfo; recycled by the kernel */
 	uint64_t ino;
-	bool has_ino;    /* 5.14+ */
+	bool has_ino; /* 5.14+ */
 };
 
 /* 0 or -EINVAL: pos, flags and mnt_id must be there. Keeps the span: the text must live on. */
@@ -29,8 +29,9 @@ int fdinfo_u32(const struct fdinfo *i, const char *key, int base, uint32_t *ret)
 int fdinfo_flag(const struct fdinfo *i, const char *key, int *ret);
 
 /*
- * Lines that may repeat: start with `struct span text = i->text;`. fdinfo_next() cuts up to the next
- * line "key: rest" or "key rest" (lock, tfd, inotify, fanotify) and yields the rest; false at the end.
+ * Lines that may repeat: start with `struct span text = i->text;`. fdinfo_next() cuts up to the
+ * next line "key: rest" or "key rest" (lock, tfd, inotify, fanotify) and yields the rest; false at
+ * the end.
  */
 bool fdinfo_next(struct span *text, const char *key, struct span *ret_rest);
 /* The value of "name:value" among the words of such a line. 0, -ENOENT, -EINVAL. */
@@ -58,7 +59,7 @@ struct fdinfo_lock {
 	enum fdinfo_lock_kind kind;
 	enum fdinfo_lock_state state;
 	enum fdinfo_lock_type type; /* of a lease that is being broken: what it becomes */
-	pid_t pid;                  /* -1: OFD; 0: not visible in the /proc mount's namespace */
+	pid_t pid;		    /* -1: OFD; 0: not visible in the /proc mount's namespace */
 	bool has_inode;
 	uint32_t major, minor;
 	uint64_t ino;

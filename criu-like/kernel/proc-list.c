@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "base/fd.h"
 #include "base/vec.h"
+#include "kernel/sys.h"
 
 typedef VEC(int) int_vec;
 
@@ -44,7 +44,7 @@ int proc_list_parse(struct arena *a, struct span text, struct proc_list *ret)
 				return -EINVAL;
 			*(int *)vec_push(a, &list) = v;
 		}
-	*ret = (struct proc_list){ list.v, list.n };
+	*ret = (struct proc_list){list.v, list.n};
 	return 0;
 }
 
@@ -82,36 +82,22 @@ int proc_list_dir(struct arena *a, int dir_fd, struct proc_list *ret)
 {
 	_Alignas(struct dirent64) char buf[32768];
 	int_vec list = {};
-	int r = fault_check();
+	long n = sys(SYS_lseek, dir_fd, 0, SEEK_SET);
 
-	if (r)
-		return r;
-	if (lseek(dir_fd, 0, SEEK_SET) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n;
-
-		r = fault_check();
-		if (r)
-			return r;
-		n = getdents64(dir_fd, buf, sizeof(buf));
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
+	if (n < 0)
+		return (int)n;
+	while ((n = sys(SYS_getdents64, dir_fd, buf, sizeof(buf))) > 0)
 		add_names(a, buf, (size_t)n, &list);
-	}
+	if (n < 0)
+		return (int)n;
 	sort(&list);
-	*ret = (struct proc_list){ list.v, list.n };
+	*ret = (struct proc_list){list.v, list.n};
 	return 0;
 }
 
 int proc_list_at(struct arena *a, int dir_fd, const char *path, struct proc_list *ret)
 {
-	int r = fault_check();
-	_close_ int fd = r ? -1 : openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_close_ int fd = (int)sys(SYS_openat, dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (r)
-		return r;
-	return fd < 0 ? -errno : proc_list_dir(a, fd, ret);
+	return fd < 0 ? fd : proc_list_dir(a, fd, ret);
 }

@@ -11,7 +11,7 @@ struct proc_list {
 	size_t n;
 };
 
-/* "12 34 56 " (task/TID/children, cgroup.procs with newlines): 0 or -EINVAL. In the order of the text. */
+/* "12 34 56 " (children), or one a line (cgroup.procs), in the order of the text: 0 or -EINVAL. */
 int proc_list_parse(struct arena *a, struct span text, struct proc_list *ret);
 
 /*

@@ -36,7 +36,7 @@ static bool cut_number(struct span *line, int base, char end, uint64_t *ret)
 	}
 	if (!n || n == line->len)
 		return false;
-	*line = (struct span){ line->p + n + 1, line->len - n - 1 };
+	*line = (struct span){line->p + n + 1, line->len - n - 1};
 	*ret = v;
 	return true;
 }
@@ -47,7 +47,7 @@ static bool cut_prot(struct span *line, struct vma_text *ret)
 	static const struct {
 		char c;
 		int prot;
-	} bit[] = { { 'r', PROT_READ }, { 'w', PROT_WRITE }, { 'x', PROT_EXEC } };
+	} bit[] = {{'r', PROT_READ}, {'w', PROT_WRITE}, {'x', PROT_EXEC}};
 	const char *p = line->p;
 
 	if (line->len < 5 || (p[3] != 'p' && p[3] != 's') || p[4] != ' ')
@@ -59,7 +59,7 @@ static bool cut_prot(struct span *line, struct vma_text *ret)
 			return false;
 	}
 	ret->shared = p[3] == 's';
-	*line = (struct span){ p + 5, line->len - 5 };
+	*line = (struct span){p + 5, line->len - 5};
 	return true;
 }
 
@@ -77,8 +77,9 @@ static int parse_header(struct span line, struct vma_text *ret)
 		return -EINVAL;
 	v.major = (uint32_t)major;
 	v.minor = (uint32_t)minor;
-	while (line.len && *line.p == ' ') /* padding; no path begins with a space, but it may end so */
-		line = (struct span){ line.p + 1, line.len - 1 };
+	/* Padding; no path begins with a space, but it may end with one. */
+	while (line.len && *line.p == ' ')
+		line = (struct span){line.p + 1, line.len - 1};
 	v.path = line;
 	*ret = v;
 	return 0;
@@ -98,16 +99,14 @@ char *maps_path(struct arena *a, struct span path)
 	return proc_unescape(a, path, "\n");
 }
 
-static int flag_of(char c0, char c1)
+static int flag_of(const char *code)
 {
-	switch (c0 << 8 | c1) {
-#define VM_FLAG_CASE(name, a, b)                                                                   \
-	case (a) << 8 | (b):                                                                       \
-		return VM_FLAG_##name;
+	switch ((unsigned char)code[0] << 8 | (unsigned char)code[1]) {
+#define VM_FLAG_CASE(name, a, b) \
+	case (a) << 8 | (b): return VM_FLAG_##name;
 		VM_FLAG_LIST(VM_FLAG_CASE)
 #undef VM_FLAG_CASE
-	default:
-		return -1;
+	default: return -1;
 	}
 }
 
@@ -120,7 +119,7 @@ static int parse_flags(struct span text, struct smaps_vma *ret)
 
 		if (w.len != 2)
 			return -EINVAL;
-		flag = flag_of(w.p[0], w.p[1]);
+		flag = flag_of(w.p);
 		if (flag >= 0)
 			ret->flags |= 1ULL << flag;
 		else if (!*ret->unknown_flag)
@@ -155,14 +154,11 @@ static int parse_detail(struct span line, struct smaps_vma *ret, bool *has_flags
 		ret->page_size_bytes <<= 10;
 		return 0;
 	case 'P':
-		return span_key(line, "ProtectionKey", &v)
-			       ? span_u32(v, 10, &ret->protection_key) : 0;
-	case 'A':
-		return span_key(line, "Anonymous", &v) ? parse_kb(v, &ret->anonymous_kb) : 0;
-	case 'S':
-		return span_key(line, "Swap", &v) ? parse_kb(v, &ret->swap_kb) : 0;
-	default:
-		return 0;
+		return span_key(line, "ProtectionKey", &v) ? span_u32(v, 10, &ret->protection_key)
+							   : 0;
+	case 'A': return span_key(line, "Anonymous", &v) ? parse_kb(v, &ret->anonymous_kb) : 0;
+	case 'S': return span_key(line, "Swap", &v) ? parse_kb(v, &ret->swap_kb) : 0;
+	default: return 0;
 	}
 }
 
@@ -191,7 +187,7 @@ int smaps_next(struct span *text, struct smaps_vma *ret)
 const char *vm_flags_text(uint64_t flags, char buf[3 * VM_FLAG_COUNT + 1])
 {
 	static const char code[VM_FLAG_COUNT][2] = {
-#define VM_FLAG_CODE(name, a, b) { a, b },
+#define VM_FLAG_CODE(name, a, b) {a, b},
 		VM_FLAG_LIST(VM_FLAG_CODE)
 #undef VM_FLAG_CODE
 	};

@@ -27,6 +27,7 @@ int maps_next(struct span *text, struct vma_text *ret);
 char *maps_path(struct arena *a, struct span path);
 
 /* All codes of VmFlags, Linux 2.6.38 to 6.18, including those of other architectures. */
+/* clang-format off */
 #define VM_FLAG_LIST(X)                                                                            \
 	X(RD, 'r', 'd') X(WR, 'w', 'r') X(EX, 'e', 'x') X(SH, 's', 'h')                            \
 	X(MR, 'm', 'r') X(MW, 'm', 'w') X(ME, 'm', 'e') X(MS, 'm', 's')                            \
@@ -59,20 +60,18 @@ char *maps_path(struct arena *a, struct span path);
 	X(SL, 's', 'l') /* mseal, 6.10+ */                                                         \
 	X(DP, 'd', 'p') /* MAP_DROPPABLE, 6.11+ */                                                 \
 	X(GU, 'g', 'u') /* may hold guard pages, 6.18+ */
+/* clang-format on */
 
-enum vm_flag {
 #define VM_FLAG_ENUM(name, c0, c1) VM_FLAG_##name,
-	VM_FLAG_LIST(VM_FLAG_ENUM)
+enum vm_flag { VM_FLAG_LIST(VM_FLAG_ENUM) VM_FLAG_COUNT };
 #undef VM_FLAG_ENUM
-	VM_FLAG_COUNT
-};
 #define vm_flag(name) (1ULL << VM_FLAG_##name)
 
 /* One mapping of /proc/PID/smaps. */
 struct smaps_vma {
 	struct vma_text vma;
-	uint64_t flags;           /* vm_flag(x) */
-	char unknown_flag[3];     /* the first code that is not in the list, or "" */
+	uint64_t flags;		  /* vm_flag(x) */
+	char unknown_flag[3];	  /* the first code that is not in the list, or "" */
 	uint32_t protection_key;  /* 0 also where the machine has no keys */
 	uint64_t page_size_bytes; /* the kernel's for this mapping: larger for hugetlb only */
 	uint64_t anonymous_kb, swap_kb;

@@ -9,8 +9,8 @@
 struct mountinfo {
 	int32_t id, parent; /* recycled numbers, those of fdinfo's mnt_id */
 	uint32_t major, minor;
-	struct span root;  /* the path in the file system that is mounted; nsfs: "net:[4026531840]" */
-	struct span point; /* from the task's root */
+	struct span root; /* what is mounted, a path in the file system; nsfs: "net:[4026531840]" */
+	struct span point;   /* from the task's root */
 	struct span options; /* of the mount: "rw,nosuid,relatime" */
 	/* Propagation: peer group ids, 0 for none. */
 	int32_t shared, master, propagate_from;

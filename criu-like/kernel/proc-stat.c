@@ -17,6 +17,7 @@
 enum form { FORM_I32, FORM_U32, FORM_U64 };
 
 /* In the order of the text; numbers as in proc_pid_stat(5). */
+/* clang-format off */
 static const struct {
 	uint16_t field, form, offset;
 } place[] = {
@@ -49,6 +50,7 @@ static const struct {
 	PLACE(51, FORM_U64, env_end),
 	PLACE(52, FORM_I32, exit_code),
 };
+/* clang-format on */
 
 static int parse_i32(struct span s, int32_t *ret)
 {
@@ -76,14 +78,14 @@ static int parse_name(struct span *text, struct proc_stat *ret)
 
 	if (!end)
 		return -EINVAL;
-	name = (struct span){ text->p, (size_t)(end - text->p) };
+	name = (struct span){text->p, (size_t)(end - text->p)};
 	if (!span_cut(&name, ' ', &pid) || parse_i32(pid, &n) || n < 0)
 		return -EINVAL;
 	if (!span_starts(name, "(") || name.len > sizeof(ret->comm))
 		return -EINVAL;
 	ret->pid = n;
 	memcpy(ret->comm, name.p + 1, name.len - 1);
-	*text = (struct span){ end + 1, (size_t)(text->p + text->len - end - 1) };
+	*text = (struct span){end + 1, (size_t)(text->p + text->len - end - 1)};
 	return 0;
 }
 

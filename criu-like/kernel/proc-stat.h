@@ -13,14 +13,14 @@ struct proc_stat {
 	char comm[65]; /* any bytes; 15 for user tasks, kernel threads up to 64 */
 	char state;
 	pid_t ppid, pgrp, session; /* -1 or 0 when not visible in the reader's pid namespace */
-	int32_t tty_nr; /* new_encode_dev() of the controlling terminal, 0: none */
-	pid_t tpgid;    /* -1: no terminal */
-	uint32_t flags; /* PF_x */
-	uint64_t utime, stime; /* clock ticks */
+	int32_t tty_nr;		   /* new_encode_dev() of the controlling terminal, 0: none */
+	pid_t tpgid;		   /* -1: no terminal */
+	uint32_t flags;		   /* PF_x */
+	uint64_t utime, stime;	   /* clock ticks */
 	int32_t nice;
 	uint32_t num_threads;
 	uint64_t start_time; /* clock ticks since boot, in the reader's time namespace */
-	uint64_t vsize;      /* bytes */
+	uint64_t vsize;	     /* bytes */
 	uint64_t start_code, end_code, start_stack;
 	int32_t exit_signal, processor;
 	uint32_t rt_priority, policy;

@@ -32,11 +32,12 @@ enum form {
 };
 
 #define STATUS_NAME(name, key) [STATUS_##name] = key,
-static const char *const key_name[] = { STATUS_KEYS(STATUS_NAME) };
+static const char *const key_name[] = {STATUS_KEYS(STATUS_NAME)};
 
 #define STATUS_LEN(name, key) [STATUS_##name] = sizeof(key) - 1,
-static const uint8_t key_len[] = { STATUS_KEYS(STATUS_LEN) };
+static const uint8_t key_len[] = {STATUS_KEYS(STATUS_LEN)};
 
+/* clang-format off */
 static const struct {
 	uint16_t form, offset;
 } key_place[] = {
@@ -84,6 +85,7 @@ static const struct {
 	PLACE(X86_FEATURES, FORM_TEXT, x86_features),
 	PLACE(X86_FEATURES_LOCKED, FORM_TEXT, x86_features_locked),
 };
+/* clang-format on */
 
 _Static_assert(array_size(key_place) == STATUS_KEY_COUNT, "each key has a place");
 _Static_assert(STATUS_KEY_COUNT <= 64, "one presence bit per key");
@@ -119,7 +121,7 @@ static int parse_0x(struct span v, uint64_t *ret)
 {
 	if (!span_starts(v, "0x"))
 		return -EINVAL;
-	return span_u64((struct span){ v.p + 2, v.len - 2 }, 16, ret);
+	return span_u64((struct span){v.p + 2, v.len - 2}, 16, ret);
 }
 
 /* ret[0] queued, ret[1] limit */
@@ -182,33 +184,19 @@ static int parse_value(struct arena *a, enum status_key key, struct span v, stru
 	void *place = (char *)ret + key_place[key].offset;
 
 	switch (key_place[key].form) {
-	case FORM_OCTAL:
-		return span_u32(v, 8, place);
-	case FORM_STATE:
-		return parse_state(v, place);
-	case FORM_PID:
-		return parse_pid(v, place);
-	case FORM_U32:
-		return span_u32(v, 10, place);
-	case FORM_BOOL:
-		return parse_bool(v, place);
-	case FORM_KB:
-		return parse_kb(v, place);
-	case FORM_HEX:
-		return span_u64(v, 16, place);
-	case FORM_0X:
-		return parse_0x(v, place);
-	case FORM_SIG_Q:
-		return parse_sig_q(v, place);
-	case FORM_IDS:
-		return parse_ids(v, place);
-	case FORM_GROUPS:
-		return parse_groups(a, v, ret);
-	case FORM_NS_PIDS:
-		return parse_ns_pids(v, place);
-	default:
-		*(struct span *)place = v;
-		return 0;
+	case FORM_OCTAL: return span_u32(v, 8, place);
+	case FORM_STATE: return parse_state(v, place);
+	case FORM_PID: return parse_pid(v, place);
+	case FORM_U32: return span_u32(v, 10, place);
+	case FORM_BOOL: return parse_bool(v, place);
+	case FORM_KB: return parse_kb(v, place);
+	case FORM_HEX: return span_u64(v, 16, place);
+	case FORM_0X: return parse_0x(v, place);
+	case FORM_SIG_Q: return parse_sig_q(v, place);
+	case FORM_IDS: return parse_ids(v, place);
+	case FORM_GROUPS: return parse_groups(a, v, ret);
+	case FORM_NS_PIDS: return parse_ns_pids(v, place);
+	default: *(struct span *)place = v; return 0;
 	}
 }
 
@@ -216,8 +204,8 @@ static int parse_value(struct arena *a, enum status_key key, struct span v, stru
 static unsigned int find_key(struct span name, unsigned int first)
 {
 	for (unsigned int n = 0; n < STATUS_KEY_COUNT; n++) {
-		unsigned int i = first + n < STATUS_KEY_COUNT ? first + n
-							      : first + n - STATUS_KEY_COUNT;
+		unsigned int i =
+			first + n < STATUS_KEY_COUNT ? first + n : first + n - STATUS_KEY_COUNT;
 
 		if (key_len[i] == name.len && !memcmp(key_name[i], name.p, name.len))
 			return i;

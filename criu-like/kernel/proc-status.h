@@ -9,6 +9,7 @@
 #define PROC_PID_LEVELS 33 /* 32 nested pid namespaces below the first (MAX_PID_NS_LEVEL) */
 
 /* Keys of /proc/PID/status that are understood, in the kernel's order: X(name, key). */
+/* clang-format off */
 #define STATUS_KEYS(X)                                                                             \
 	X(UMASK, "Umask")                                                                          \
 	X(STATE, "State")                                                                          \
@@ -52,13 +53,11 @@
 	X(MEMS_ALLOWED, "Mems_allowed")                                                            \
 	X(X86_FEATURES, "x86_Thread_features")                                                     \
 	X(X86_FEATURES_LOCKED, "x86_Thread_features_locked")
+/* clang-format on */
 
-enum status_key {
 #define STATUS_ENUM(name, key) STATUS_##name,
-	STATUS_KEYS(STATUS_ENUM)
+enum status_key { STATUS_KEYS(STATUS_ENUM) STATUS_KEY_COUNT };
 #undef STATUS_ENUM
-	STATUS_KEY_COUNT
-};
 
 /* One pid per pid namespace, the reader's (that of the /proc mount) first. */
 struct proc_ns_pids {
@@ -80,7 +79,7 @@ struct proc_status {
 	uint32_t *groups;
 	size_t n_groups;
 	struct proc_ns_pids nstgid, nspid, nspgid, nssid;
-	bool kthread; /* 6.8+ */
+	bool kthread;			/* 6.8+ */
 	uint64_t vm_size_kb, vm_rss_kb; /* no memory: keys missing */
 	bool core_dumping;
 	bool thp_enabled;
@@ -90,10 +89,10 @@ struct proc_status {
 	uint64_t sigpnd, shdpnd, sigblk, sigign, sigcgt; /* bit n is signal n + 1 */
 	uint64_t cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb;
 	bool no_new_privs;
-	uint32_t seccomp; /* SECCOMP_MODE_x */
+	uint32_t seccomp;	  /* SECCOMP_MODE_x */
 	uint32_t seccomp_filters; /* 5.9+ */
 	struct span spec_store_bypass, spec_indirect_branch;
-	struct span cpus_allowed, mems_allowed; /* hexadecimal words with commas */
+	struct span cpus_allowed, mems_allowed;	       /* hexadecimal words with commas */
 	struct span x86_features, x86_features_locked; /* 6.6+: "shstk wrss", may be empty */
 };
 

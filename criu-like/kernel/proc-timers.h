@@ -11,8 +11,8 @@ struct proc_timer {
 	int32_t signo;
 	uint64_t value; /* sigval; NULL was printed as "(null)" by old kernels */
 	int32_t notify; /* SIGEV_SIGNAL, SIGEV_NONE or SIGEV_THREAD, with SIGEV_THREAD_ID */
-	pid_t target;   /* process, or thread with SIGEV_THREAD_ID; reader's namespace, 0: not visible */
-	int32_t clock;  /* negative: the processor clock of a process or thread */
+	pid_t target;	/* process, or thread with SIGEV_THREAD_ID; 0: not visible to the reader */
+	int32_t clock;	/* negative: the processor clock of a process or thread */
 };
 
 /* Cuts the next timer off *text: 1, 0 at the end, or -EINVAL. */

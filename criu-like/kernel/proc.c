@@ -13,24 +13,21 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fault.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "kernel/sys.h"
 
 int proc_open(pid_t pid, struct proc_dir *ret)
 {
 	char path[32];
-	int r = fault_check(), fd;
+	int fd;
 
-	if (r)
-		return r;
 	(void)snprintf(path, sizeof(path), "/proc/%d", pid); /* always fits */
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
-	*ret = (struct proc_dir){ fd, pid };
+		return fd;
+	*ret = (struct proc_dir){fd, pid};
 	return 0;
 }
 
@@ -47,14 +44,10 @@ int proc_read(struct arena *a, const struct proc_dir *p, const char *path, struc
 int proc_link(struct arena *a, const struct proc_dir *p, const char *path, char **ret)
 {
 	char buf[PATH_MAX + 1];
-	int r = fault_check();
-	ssize_t n;
+	long n = sys(SYS_readlinkat, p->fd, path, buf, sizeof(buf));
 
-	if (r)
-		return r;
-	n = readlinkat(p->fd, path, buf, sizeof(buf));
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	if (n == sizeof(buf))
 		return -ENAMETOOLONG;
 	*ret = arena_strndup(a, buf, (size_t)n);

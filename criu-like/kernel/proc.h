@@ -16,7 +16,7 @@ void proc_close(struct proc_dir *p);
 
 /* A whole file below it ("task/12/status"), NUL behind the text. 0 or -errno. Nothing is logged. */
 int proc_read(struct arena *a, const struct proc_dir *p, const char *path, struct span *ret);
-/* The target of a link below it ("exe"). The kernel cuts names longer than a page: -ENAMETOOLONG. */
+/* The target of a link below it ("exe"). Names longer than a page: -ENAMETOOLONG. */
 int proc_link(struct arena *a, const struct proc_dir *p, const char *path, char **ret);
 
 /*

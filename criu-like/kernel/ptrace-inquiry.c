@@ -1,6 +1,6 @@
 /*
- * The inquiring ptrace requests. The numbers of some are newer than the headers of the build machine.
- * The tracer must be the calling thread and the tracee stopped.
+ * The inquiring ptrace requests. The numbers of some are newer than the headers of the build
+ * machine. The tracer must be the calling thread and the tracee stopped.
  */
 #include "kernel/ptrace-inquiry.h"
 

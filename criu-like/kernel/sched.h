@@ -24,7 +24,10 @@ enum {
 	SCHED_CLAMP_MIN = 0x20,
 	SCHED_CLAMP_MAX = 0x40,
 };
-enum { AFFINITY_BYTES = 1024, NUMA_MASK_BYTES = 128 }; /* 8192 cpus, 1024 nodes: the kernel's maxima */
+enum {
+	AFFINITY_BYTES = 1024,
+	NUMA_MASK_BYTES = 128
+}; /* 8192 cpus, 1024 nodes: the kernel's maxima */
 
 static inline int sys_sched_getattr(pid_t tid, struct sched_attributes *ret)
 {

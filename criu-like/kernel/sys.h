@@ -3,9 +3,10 @@
 #include <sys/types.h>
 
 /*
- * The one way to the kernel for everything above: a raw system call that yields the result or -errno,
- * with the fault injection point in front of it. sys() takes 0 to 6 arguments, integers or pointers.
- * Typed wrappers for common calls follow; calls with structure live in files of their own.
+ * The one way to the kernel for everything above: a raw system call that yields the result or
+ * -errno, with the fault injection point in front of it. sys() takes 0 to 6 arguments, integers or
+ * pointers. Typed wrappers for common calls follow; calls with structure live in files of their
+ * own.
  */
 long sys_raw(long nr, long a, long b, long c, long d, long e, long f);
 

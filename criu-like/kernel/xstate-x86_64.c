@@ -1,6 +1,6 @@
 /*
- * CPUID leaf 0xD, sub-leaf 0: EAX/EDX features that XCR0 may hold, EBX bytes for those enabled now, which
- * is what NT_X86_XSTATE has. XGETBV tells the enabled ones.
+ * CPUID leaf 0xD, sub-leaf 0: EAX/EDX features that XCR0 may hold, EBX bytes for those enabled now,
+ * which is what NT_X86_XSTATE has. XGETBV tells the enabled ones.
  */
 #include <cpuid.h>
 

@@ -1,7 +1,16 @@
 #pragma once
 
-/* arm64: the same five things as pie/x86_64/arch.h. There is no pause(2): ppoll without anything sleeps as well. */
-enum { NR_READ = 63, NR_WRITE = 64, NR_PREAD64 = 67, NR_PWRITE64 = 68, NR_PPOLL = 73, NR_FUTEX = 98, NR_CLONE3 = 435 };
+/* arm64: the same five things as pie/x86_64/arch.h. There is no pause(2): ppoll without anything
+ * sleeps as well. */
+enum {
+	NR_READ = 63,
+	NR_WRITE = 64,
+	NR_PREAD64 = 67,
+	NR_PWRITE64 = 68,
+	NR_PPOLL = 73,
+	NR_FUTEX = 98,
+	NR_CLONE3 = 435
+};
 
 static inline long arch_call(long nr, const long *a)
 {
@@ -54,7 +63,10 @@ static inline _Noreturn void arch_leave(const long *a)
 	register long x1 __asm__("x1") = a[3];
 	register long x8 __asm__("x8") = a[1];
 
-	__asm__ volatile("mov sp, %0\n\tbr %1" : : "r"(a[0]), "r"(a[4]), "r"(x0), "r"(x1), "r"(x8) : "memory");
+	__asm__ volatile("mov sp, %0\n\tbr %1"
+			 :
+			 : "r"(a[0]), "r"(a[4]), "r"(x0), "r"(x1), "r"(x8)
+			 : "memory");
 	__builtin_unreachable();
 }
 

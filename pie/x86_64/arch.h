@@ -4,7 +4,15 @@
  * x86-64: system calls, the entry, starting a task on a stack of its own, leaving the blob.
  * Red zone: the kernel does not touch it and no signal is delivered while the blob runs.
  */
-enum { NR_READ = 0, NR_WRITE = 1, NR_PREAD64 = 17, NR_PWRITE64 = 18, NR_PAUSE = 34, NR_FUTEX = 202, NR_CLONE3 = 435 };
+enum {
+	NR_READ = 0,
+	NR_WRITE = 1,
+	NR_PREAD64 = 17,
+	NR_PWRITE64 = 18,
+	NR_PAUSE = 34,
+	NR_FUTEX = 202,
+	NR_CLONE3 = 435
+};
 
 static inline long arch_call(long nr, const long *a)
 {

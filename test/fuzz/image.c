@@ -203,13 +203,13 @@ static void seed_stream(struct arena *a, const char *dir, struct span message)
 {
 	_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
 	struct image_set *s;
-	ProtobufCMessage *m;
+	ProtobufCMessage *m = NULL;
+	struct wire_place at = {"seed", 0};
 	struct image *i;
 	struct span all;
 
-	m = protobuf_c_message_unpack(&sample__descriptor, NULL, message.len,
-				      (const uint8_t *)message.p);
-	if (m && !image_stream_create(a, fd, 0, &s) && !image_create(s, "tasks", &i) &&
+	if (!wire_unpack(a, &at, &sample__descriptor, message, &m) &&
+	    !image_stream_create(a, fd, 0, &s) && !image_create(s, "tasks", &i) &&
 	    !image_append(i, 1, m) && !image_finish(i) && !image_set_commit(s) &&
 	    !lseek(fd, 0, SEEK_SET) && !io_slurp(a, fd, &all))
 		seed(dir, "stream", STREAM, all);
@@ -219,7 +219,8 @@ static void write_seeds(const char *dir)
 {
 	static const char message[] =
 		"\x08\x01\x10\x03\x45\1\2\3\4\x70\1\x7a\3abc\x82\1\2\0\1\x8a\1\2\x08\5\x90\1\7"
-		"\x9a\1\2\1\2\xa2\1\1\0\xba\1\2\x08\1\xc2\1\2\x08\1\xd0\1\1\xe2\1\10\1\2\3\4\5\6\7\0";
+		"\x9a\1\2\1\2\xa2\1\1\0\xba\1\2\x08\1\xc2\1\2\x08\1\xd0\1\1"
+		"\xe2\1\10\1\2\3\4\5\6\7\0";
 	struct span m = {message, sizeof(message) - 1};
 	struct arena a;
 	struct span tasks, commit;

@@ -37,7 +37,8 @@ bool checkpoint_passed(void);
  * Gives the condition. */
 #define check(cond, ...) \
 	check_at((cond), __FILE__ ":" TEXT(__LINE__) ": " #cond, "" __VA_ARGS__)
-bool check_at(bool ok, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool check_at(bool ok, const char *what, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 #define TEXT(x) TEXT_(x)
 #define TEXT_(x) #x
 

@@ -1,7 +1,7 @@
 /*
- * The planner of births against a model of the kernel: random histories of fork, setsid, setpgid and
- * exit make a tree; the plan for it is then carried out in the model, and everybody must come out with
- * the parent, session and group that the history gave.
+ * The planner of births against a model of the kernel: random histories of fork, setsid, setpgid
+ * and exit make a tree; the plan for it is then carried out in the model, and everybody must come
+ * out with the parent, session and group that the history gave.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +87,11 @@ static struct task *add_task(struct restore *r, struct task **of, int i)
 {
 	struct task *t = arena_new(&r->arena, struct task);
 
-	*t = (struct task){ .index = (uint32_t)r->tree.task.n, .pid = FIRST + i, .pgid = FIRST + kernel[i].pgid,
-			    .sid = FIRST + kernel[i].sid, .exit_signal = 17 };
+	*t = (struct task){ .index = (uint32_t)r->tree.task.n,
+			    .pid = FIRST + i,
+			    .pgid = FIRST + kernel[i].pgid,
+			    .sid = FIRST + kernel[i].sid,
+			    .exit_signal = 17 };
 	t->mm = t->files = t->fs = t->sighand = t->index;
 	if (i) {
 		t->parent = of[kernel[i].parent];
@@ -149,7 +152,8 @@ static const char *judge(const struct restore *r, const struct outcome *of)
 		for (size_t i = 0; i < r->births->all.n; i++) {
 			const struct birth *l = r->births->all.v[i];
 
-			if (l->pid == (*p)->pgid && of[l->index].sid == (*p)->sid && (l->lead_group || l->setsid))
+			if (l->pid == (*p)->pgid && of[l->index].sid == (*p)->sid &&
+			    (l->lead_group || l->setsid))
 				leader_exists = true;
 		}
 		if (!leader_exists)

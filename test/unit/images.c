@@ -388,6 +388,32 @@ static const char *t_every_failing_call(struct box *b)
 	return NULL;
 }
 
+/* Killed at any call: what is left is a whole set or none, and the next dump takes the place. */
+static const char *t_killed_anywhere(struct box *b)
+{
+	int status = 1, n;
+
+	for (n = 1; n < 100 && status; n++) {
+		bool complete;
+		pid_t pid;
+
+		wipe(b);
+		(void)fflush(stdout);
+		pid = fork();
+		if (!pid) {
+			(void)fault_setup(arena_printf(&b->arena, "dump:%d:kill", n));
+			_exit(write_set(b, IMAGE_SET_SYNC));
+		}
+		check(waitpid(pid, &status, 0) == pid);
+		check(!status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+		complete = !faccessat(b->dirfd, "commit.img", F_OK, 0);
+		check((read_set(b) == 0) == complete && (complete || status));
+		check(!write_set(b, IMAGE_SET_REPLACE) && !read_set(b));
+	}
+	check(n > 20 && !status);
+	return NULL;
+}
+
 static const char *t_every_failing_read(struct box *b)
 {
 	int failures = 0;
@@ -423,6 +449,7 @@ static const struct test tests[] = {
 	{"full disk", t_disk_full},
 	{"unknown fields", t_unknown_fields},
 	{"every failing call", t_every_failing_call},
+	{"killed at any call", t_killed_anywhere},
 	{"every failing call of a reader", t_every_failing_read},
 };
 

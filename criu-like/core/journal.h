@@ -1,0 +1,32 @@
+#pragma once
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+
+/*
+ * Changes outside the tool's own memory, written down (and synced) before they are made, so that a
+ * run that dies can be undone: `torpor recover -D DIR`, and the next run in the same directory. The file
+ * `journal` in the work directory exists only while something is not undone.
+ */
+struct journal;
+
+enum journal_op {
+	JOURNAL_UNLINK, /* a name was made: unlink it */
+	JOURNAL_RMDIR,  /* a directory was made: remove it if it is empty */
+};
+
+/* Nothing is written before the first entry. */
+struct journal *journal_new(struct arena *a, int work_fd);
+/* Announces a change; its number in *ret. */
+int journal_add(struct journal *j, enum journal_op op, const char *path, uint32_t *ret);
+/* What was made: nothing else is ever removed under that name. */
+int journal_made(struct journal *j, uint32_t id, const struct stat *st);
+/* The change was undone, or is to stay. */
+int journal_done(struct journal *j, uint32_t id);
+/* Undoes everything that is open, last first. */
+int journal_undo(struct journal *j);
+/* Forgets it: the file goes when nothing is open. */
+void journal_close(struct journal *j);
+/* Undoes what an earlier run left behind in this work directory. Yields how many changes, or -errno. */
+int journal_recover(struct arena *a, int work_fd);
