@@ -18,7 +18,8 @@ enum { SCM_BATCH = 250 }; /* the kernel's limit is 253 */
 
 int object_open(struct opener *op, struct planned *p)
 {
-	log_scope("open file %" PRIu32 " (%s)", p->o.id, p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
+	log_scope("open file %" PRIu32 " (%s)", p->o.id,
+		  p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
 	int fd;
 
 	if (p->o.fd >= 0)
@@ -64,7 +65,8 @@ int object_place(struct planned *p, unsigned int number)
 
 int object_fill(struct opener *op, struct planned *p)
 {
-	log_scope("open file %" PRIu32 " (%s)", p->o.id, p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
+	log_scope("open file %" PRIu32 " (%s)", p->o.id,
+		  p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
 	int r = 0;
 
 	if (p->inherited >= 0)
@@ -74,7 +76,8 @@ int object_fill(struct opener *op, struct planned *p)
 	return r ? r : lock_take(&p->o, p->o.fd);
 }
 
-/* --- sockets between the coordinator and a task --------------------------------------------------- */
+/* --- sockets between the coordinator and a task
+ * --------------------------------------------------- */
 
 union scm_buffer {
 	struct cmsghdr head;
@@ -86,7 +89,9 @@ static int send_batch(int channel, const int *fd, size_t n)
 	union scm_buffer b = { 0 };
 	char byte = 0;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = b.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = b.bytes,
 			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 	long r;
 
@@ -103,7 +108,9 @@ static int receive_batch(int channel, int *fd, size_t n)
 	union scm_buffer b = { 0 };
 	char byte;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = b.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = b.bytes,
 			    .msg_controllen = sizeof(b.bytes) };
 	long r = sys(SYS_recvmsg, channel, &m, MSG_CMSG_CLOEXEC);
 

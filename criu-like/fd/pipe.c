@@ -1,13 +1,13 @@
 /*
- * Pipes. All descriptions with one pipefs inode are one pipe: usually one end for reading and one for
- * writing, but an end may be closed, and more ends come from opening /proc/self/fd/N (those have
- * O_LARGEFILE, which pipe(2) does not set).
+ * Pipes. All descriptions with one pipefs inode are one pipe: usually one end for reading and one
+ * for writing, but an end may be closed, and more ends come from opening /proc/self/fd/N (those
+ * have O_LARGEFILE, which pipe(2) does not set).
  *
- * Content is copied with tee(2), which consumes nothing, into a pipe of the same number of slots and
- * read there. In packet mode each slot is a packet and a read yields one of them. On restore the size
- * comes first, then the content by write(2), because only written slots can be appended to, packet by
- * packet where they are packets; then the flags of each end. What cannot be seen: who was charged for
- * the pipe's memory, and whether a single queued packet of one byte is a packet.
+ * Content is copied with tee(2), which consumes nothing, into a pipe of the same number of slots
+ * and read there. In packet mode each slot is a packet and a read yields one of them. On restore
+ * the size comes first, then the content by write(2), because only written slots can be appended
+ * to, packet by packet where they are packets; then the flags of each end. What cannot be seen: who
+ * was charged for the pipe's memory, and whether a single queued packet of one byte is a packet.
  */
 #include "pipe.pb-c.h"
 
@@ -29,7 +29,8 @@ static bool match(struct dump *d, struct fd_probe *p)
 	return S_ISFIFO(p->st.st_mode) && fd_fs_type(d, p) == PIPEFS_MAGIC;
 }
 
-/* --- dump ---------------------------------------------------------------------------------------- */
+/* --- dump ----------------------------------------------------------------------------------------
+ */
 
 /* A private pipe with everything that is queued; *ret_fd: its reading end. */
 static int copy_content(const struct fd_probe *p, int size, int *ret_fd)
@@ -102,9 +103,9 @@ static int read_content(struct dump *d, struct fd_probe *p, Pipe *m, int n)
 	}
 	if (r)
 		return r;
-	r = m->n_packet > 1 || p->flags & O_DIRECT ? 1
-						   : begins_with_packet(p, (int)m->size,
-									(int)m->packet[0].len);
+	r = m->n_packet > 1 || p->flags & O_DIRECT
+		    ? 1
+		    : begins_with_packet(p, (int)m->size, (int)m->packet[0].len);
 	m->has_packets = m->packets = r > 0;
 	return r < 0 ? fail(r, "look at the slots of the pipe") : 0;
 }
@@ -131,7 +132,8 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 	return n ? read_content(d, p, m, n) : 0;
 }
 
-/* --- plan ---------------------------------------------------------------------------------------- */
+/* --- plan ----------------------------------------------------------------------------------------
+ */
 
 static uint64_t group(const void *msg)
 {
@@ -180,7 +182,8 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 	return 0;
 }
 
-/* --- open ---------------------------------------------------------------------------------------- */
+/* --- open ----------------------------------------------------------------------------------------
+ */
 
 static int inject(int fd, const Pipe *m)
 {
@@ -199,7 +202,8 @@ static int set_up(int fd, const Pipe *m)
 	if (sys_fcntl(fd, F_GETPIPE_SZ, 0) != (int)m->size)
 		r = sys_fcntl(fd, F_SETPIPE_SZ, (int)m->size);
 	if (r < 0)
-		return fail(r, "give the pipe %" PRIu32 " bytes (see /proc/sys/fs/pipe-max-size)", m->size);
+		return fail(r, "give the pipe %" PRIu32 " bytes (see /proc/sys/fs/pipe-max-size)",
+			    m->size);
 	r = sys_stat(fd, "", 0, &st, NULL);
 	if (!r && (st.st_uid != m->uid || st.st_gid != m->gid))
 		r = (int)sys(SYS_fchown, fd, m->uid, m->gid);
@@ -259,6 +263,10 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 	return fd < 0 ? fail(fd, "open the pipe anew") : fd;
 }
 
-const struct fd_kind kind_pipe = { .name = "pipe", .descriptor = &pipe__descriptor, .match = match,
-				   .dump = dump, .group = group, .plan_group = plan_group,
+const struct fd_kind kind_pipe = { .name = "pipe",
+				   .descriptor = &pipe__descriptor,
+				   .match = match,
+				   .dump = dump,
+				   .group = group,
+				   .plan_group = plan_group,
 				   .open = open_fd };

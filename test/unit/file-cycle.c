@@ -1,7 +1,7 @@
 /*
- * Descriptor tables there and back without a frozen tree: a stopped child builds a state, its table is
- * dumped, and another child gets it from the plan. What the tasks check is what a restored task would
- * see. Needs no root for files of its own, but pidfd_getfd and kcmp must be allowed.
+ * Descriptor tables there and back without a frozen tree: a stopped child builds a state, its table
+ * is dumped, and another child gets it from the plan. What the tasks check is what a restored task
+ * would see. Needs no root for files of its own, but pidfd_getfd and kcmp must be allowed.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -33,10 +33,10 @@ struct scene {
 	int (*verify)(void); /* 0: fine, else the line */
 };
 
-#define want(c)                                                                                    \
-	do {                                                                                       \
-		if (!(c))                                                                          \
-			return __LINE__;                                                           \
+#define want(c)                          \
+	do {                             \
+		if (!(c))                \
+			return __LINE__; \
 	} while (0)
 
 static int own_fds(void)
@@ -48,7 +48,8 @@ static int own_fds(void)
 	return n;
 }
 
-/* --- scenes -------------------------------------------------------------------------------------- */
+/* --- scenes --------------------------------------------------------------------------------------
+ */
 
 static void setup_plain(void)
 {
@@ -68,7 +69,8 @@ static void setup_plain(void)
 
 static int verify_plain(void)
 {
-	want(lseek(3, 0, SEEK_CUR) == 3 && lseek(20, 1, SEEK_CUR) == 4 && lseek(3, 0, SEEK_CUR) == 4);
+	want(lseek(3, 0, SEEK_CUR) == 3 && lseek(20, 1, SEEK_CUR) == 4 &&
+	     lseek(3, 0, SEEK_CUR) == 4);
 	want(lseek(30, 0, SEEK_CUR) == 0);
 	want(fcntl(3, F_GETFD) == 0 && fcntl(20, F_GETFD) == FD_CLOEXEC);
 	want((fcntl(3, F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_RDWR | O_APPEND));
@@ -83,16 +85,17 @@ static void setup_pipe(void)
 	char name[32];
 	int p[2], q[2];
 
-	(void)!pipe2(p, O_NONBLOCK);			  /* 3 4: content, both ends, a third */
+	(void)!pipe2(p, O_NONBLOCK); /* 3 4: content, both ends, a third */
 	(void)!write(p[1], "hello", 5);
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", p[0]);
-	(void)open(name, O_RDWR);			  /* 5 */
-	(void)!pipe2(q, O_DIRECT | O_NONBLOCK | O_CLOEXEC); /* 6 7: packets, the writer gone, one page */
+	(void)open(name, O_RDWR); /* 5 */
+	(void)!pipe2(q, O_DIRECT | O_NONBLOCK |
+				O_CLOEXEC); /* 6 7: packets, the writer gone, one page */
 	(void)fcntl(q[1], F_SETPIPE_SZ, 4096 * 8);
 	(void)!write(q[1], "ab", 2);
 	(void)!write(q[1], "cde", 3);
 	(void)close(q[1]);
-	(void)!pipe(p);					  /* 7 8: one slot, appendable */
+	(void)!pipe(p); /* 7 8: one slot, appendable */
 	(void)fcntl(p[1], F_SETPIPE_SZ, 4096);
 	(void)!write(p[1], "0123456789", 10);
 	(void)fcntl(p[1], F_SETFL, O_NONBLOCK);
@@ -230,7 +233,8 @@ static const struct scene scenes[] = {
 	{ "500 pipes", setup_pipes, verify_pipes },
 };
 
-/* --- the cycle ----------------------------------------------------------------------------------- */
+/* --- the cycle -----------------------------------------------------------------------------------
+ */
 
 struct report {
 	double apply_ms;
@@ -255,7 +259,8 @@ static double ms_since(const struct timespec *from)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - from->tv_sec) * 1e3 + (double)(now.tv_nsec - from->tv_nsec) / 1e6;
+	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
+	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
 }
 
 static int dump_child(pid_t pid, int images)
@@ -297,7 +302,8 @@ static int restore_here(pid_t pid, int images, const struct scene *s)
 	struct task *t;
 	int e, status;
 	pid_t child;
-	struct report *report = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct report *report =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	arena_init(&r->arena);
 	blockers_init(&r->blockers, &r->arena);
@@ -380,6 +386,7 @@ int main(void)
 		(void)printf("%s: %s\n", e ? "FAIL" : "ok", scenes[i].name);
 		failed += e != 0;
 	}
-	(void)printf("%zu passed, %d failed, 0 skipped\n", array_size(scenes) - (size_t)failed, failed);
+	(void)printf("%zu passed, %d failed, 0 skipped\n", array_size(scenes) - (size_t)failed,
+		     failed);
 	return failed != 0;
 }
