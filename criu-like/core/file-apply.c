@@ -103,7 +103,7 @@ static int open_private(struct opener *op, struct file_table *t)
 			continue;
 		e = object_open(op, *p);
 		if (!e)
-			e = object_place(*p, (*p)->number);
+			e = object_place_all(*p, false);
 		if (e)
 			return e;
 	}

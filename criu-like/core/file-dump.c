@@ -253,6 +253,7 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	if (!r)
 		r = lock_dump_posix(d, &p, s->id);
 	if (s) {
+		map_put(&d->files->by_number, t->files, number, s);
 		fd_entry__init(e);
 		e->number = number;
 		e->ofd = s->id;
@@ -303,6 +304,7 @@ static void space_init(struct dump *d)
 
 	map_init(&f->by_look, &d->arena);
 	map_init(&f->by_inode, &d->arena);
+	map_init(&f->by_number, &d->arena);
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
 	f->fd_dir = f->fdinfo_dir = -1;

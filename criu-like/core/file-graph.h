@@ -48,6 +48,8 @@ int object_open(struct opener *op, struct planned *p);
 int object_fill(struct opener *op, struct planned *p);
 /* Moves p->o.fd to `number`, close-on-exec; a twin that is in the way steps aside. */
 int object_place(struct planned *p, unsigned int number);
+/* The object and its twins, at once: to their parked numbers or those in the first table. */
+int object_place_all(struct planned *p, bool parked);
 
 /* Sends and receives descriptors. */
 int channel_send(int channel, const int *fd, size_t n);

@@ -105,6 +105,11 @@ const struct fd_seen *files_seen(const struct dump *d, uint64_t dev, uint64_t in
 	return map_get(&d->files->by_inode, dev, ino);
 }
 
+const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsigned int number)
+{
+	return map_get(&d->files->by_number, t->files, number);
+}
+
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first)
 {
 	struct map *m = &d->files->group;

@@ -49,15 +49,16 @@ static int move_to(int *fd, unsigned int number, int flags)
 
 int object_place(struct planned *p, unsigned int number)
 {
-	struct fd_obj *twin = p->o.twin;
-	int r = 0;
+	int r;
 
-	if (twin && twin->fd >= 0 && (unsigned int)twin->fd == number && twin->fd != p->o.fd) {
-		int aside = sys_fcntl(twin->fd, F_DUPFD_CLOEXEC, 0);
+	for (struct fd_obj *t = p->o.twin; t && t != &p->o; t = t->twin) {
+		int aside = t->fd;
 
-		if (aside < 0)
+		if (t->fd == (int)number && t->fd != p->o.fd)
+			aside = sys_fcntl(t->fd, F_DUPFD_CLOEXEC, 0);
+		if (aside < 0 && t->fd >= 0)
 			return fail(aside, "move descriptor %u out of the way", number);
-		twin->fd = aside;
+		t->fd = aside;
 	}
 	r = move_to(&p->o.fd, number, O_CLOEXEC);
 	return r ? fail(r, "put a file at descriptor %u", number) : 0;
@@ -74,6 +75,18 @@ int object_fill(struct opener *op, struct planned *p)
 	if (p->o.kind->fill)
 		r = p->o.kind->fill(op, &p->o, p->o.fd);
 	return r ? r : lock_take(&p->o, p->o.fd);
+}
+
+int object_place_all(struct planned *p, bool parked)
+{
+	struct planned *next = p;
+	int r;
+
+	do {
+		r = object_place(next, parked ? next->parked : next->number);
+		next = next->o.twin ? planned_of(next->o.twin) : p;
+	} while (!r && next != p);
+	return r;
 }
 
 /* --- sockets between the coordinator and a task

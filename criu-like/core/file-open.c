@@ -137,7 +137,7 @@ static int open_all(struct restore *r, bool late)
 			continue;
 		e = object_open(&op, *p);
 		if (!e)
-			e = object_place(*p, (*p)->parked);
+			e = object_place_all(*p, true);
 		if (e)
 			return e;
 	}

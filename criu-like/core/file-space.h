@@ -15,10 +15,11 @@ struct late_dump {
 	const struct fd_kind *kind;
 };
 struct file_space {
-	struct map by_look;  /* hash of what is visible -> struct seen_class */
-	struct map by_inode; /* device, inode -> first struct fd_seen */
-	struct map group;    /* device, inode -> number + 1 */
-	struct map fs_type;  /* device -> struct fs_entry */
+	struct map by_look;   /* hash of what is visible -> struct seen_class */
+	struct map by_inode;  /* device, inode -> first struct fd_seen */
+	struct map by_number; /* table, number -> struct fd_seen */
+	struct map group;     /* device, inode -> number + 1 */
+	struct map fs_type;   /* device -> struct fs_entry */
 	uint32_t n_ofd, n_group;
 	struct image *ofd_image;
 	struct image **kind_image; /* parallel to fd_kinds[] */

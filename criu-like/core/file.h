@@ -32,6 +32,10 @@ struct fd_probe {		 /* dump: what is known about a description, from outside */
 const char *fd_link(struct dump *d, struct fd_probe *p);
 /* f_type of the file system the file lies on. */
 long fd_fs_type(struct dump *d, const struct fd_probe *p);
+/* Whether its link is "anon_inode:" and this name. */
+bool fd_is_anon(struct dump *d, struct fd_probe *p, const char *name);
+/* Reads fdinfo again, after something was asked that changes it. */
+int fd_info_again(struct dump *d, struct fd_probe *p);
 /* "descriptor 7 (pipe:[123])", for messages. */
 const char *fd_text(struct dump *d, struct fd_probe *p);
 /* refuse() for this descriptor. */
@@ -48,6 +52,8 @@ struct fd_seen {
 };
 /* Everything open on this inode: a list, by fd_seen.next. */
 const struct fd_seen *files_seen(const struct dump *d, uint64_t dev, uint64_t ino);
+/* What a task has under this number, NULL: nothing. Complete for kinds with `dump_last`. */
+const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsigned int number);
 /* A number over the whole tree for this (device, inode) of a kind with identity of its own (pipes).
  */
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first);
@@ -62,7 +68,7 @@ struct fd_obj { /* restore: one description */
 	int fd;		 /* where it is open in this process during opening; -1 */
 	VEC(struct fd_obj *)
 	needs; /* opened before this one; open in this process in fill() and finish() */
-	struct fd_obj *twin; /* created together with that one (pipe ends, pairs); set in plan() */
+	struct fd_obj *twin; /* created together with that one (a ring); set in plan_group() */
 };
 
 struct fd_kind {
@@ -81,7 +87,7 @@ struct fd_kind {
 	 */
 	uint64_t (*group)(const void *msg);
 	int (*plan_group)(struct restore *r, struct fd_obj **member, size_t n);
-	/* Opens it; any number, close-on-exec. Objects with a twin may set twin->fd as well. */
+	/* Opens it; any number, close-on-exec. Those with a twin set twin->fd too. */
 	int (*open)(struct opener *o, const struct fd_obj *obj);
 	/* Content and links, once everything in `needs` is open. */
 	int (*fill)(struct opener *o, const struct fd_obj *obj, int fd);

@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,10 +26,18 @@
 #include "base/log.h"
 #include "core/file.h"
 #include "core/inode.h"
+#include "kernel/clone.h"
 #include "kernel/descriptor.h"
 
-extern const struct fd_kind kind_pipe, kind_dev, kind_regular;
-const struct fd_kind *const fd_kinds[] = { &kind_pipe, &kind_dev, &kind_regular, NULL };
+#define KINDS(X)                                                                           \
+	X(pipe)                                                                            \
+	X(dev)                                                                             \
+	X(procfile) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) \
+		X(pidfd)
+#define EXTERN(name) extern const struct fd_kind kind_##name;
+#define ENTRY(name)  &kind_##name,
+KINDS(EXTERN)
+const struct fd_kind *const fd_kinds[] = { KINDS(ENTRY) NULL };
 const struct task_kind *const task_kinds[] = { NULL };
 
 struct scene {
@@ -195,6 +208,145 @@ static int verify_locks(void)
 	return 0;
 }
 
+static void ready(int set, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event e = { .events = events, .data.u64 = data };
+
+	(void)epoll_ctl(set, EPOLL_CTL_ADD, fd, &e);
+}
+
+static void setup_events(void)
+{
+	const uint64_t big = 0x1234567890;
+	struct epoll_event e;
+	sigset_t mask;
+	int p[2];
+
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGUSR2);
+	(void)eventfd(0, EFD_NONBLOCK | EFD_SEMAPHORE | EFD_CLOEXEC); /* 3 */
+	(void)!write(3, &big, 8);
+	(void)signalfd(-1, &mask, SFD_NONBLOCK); /* 4 */
+	(void)epoll_create1(EPOLL_CLOEXEC);	 /* 5 */
+	(void)!pipe(p);				 /* 6 7 */
+	ready(5, 3, EPOLLIN | EPOLLET, 33);
+	ready(5, 7, EPOLLOUT | EPOLLONESHOT, 77);
+	(void)epoll_wait(5, &e, 1, 0);
+	(void)epoll_wait(5, &e, 1, 0); /* both fired, 7 is disarmed */
+	(void)dup2(3, 10);	       /* an item whose number is closed */
+	ready(5, 10, EPOLLIN, 10);
+	(void)close(10);
+	(void)dup2(6, 11); /* and one whose number is another file */
+	ready(5, 11, EPOLLIN, 11);
+	(void)dup2(3, 11);
+	(void)epoll_create1(0); /* 8: nested */
+	ready(8, 5, EPOLLIN, 5);
+	(void)timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK); /* 9 */
+}
+
+static bool lists(int set, const char *line)
+{
+	char name[40], buf[2000] = "";
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", set);
+	f = fopen(name, "r");
+	(void)!fread(buf, 1, sizeof(buf) - 1, f);
+	(void)fclose(f);
+	return strstr(buf, line);
+}
+
+static int verify_events(void)
+{
+	struct epoll_event e[8];
+	uint64_t v;
+	int n, sum = 0;
+
+	want(lists(3, "eventfd-count:       1234567890") && lists(3, "eventfd-semaphore: 1"));
+	want(read(3, &v, 8) == 8 && v == 1);
+	want(fcntl(3, F_GETFD) == FD_CLOEXEC && fcntl(4, F_GETFL) & O_NONBLOCK);
+	want(lists(4, "sigmask:\t0000000000000800"));
+	want(lists(5, "tfd:        3") && lists(5, "tfd:        7 events: 40000000") &&
+	     lists(5, "tfd:       10") && lists(5, "tfd:       11") && lists(8, "tfd:        5"));
+	n = epoll_wait(5, e, 8, 0);
+	for (int i = 0; i < n; i++)
+		sum += (int)e[i].data.u64;
+	want(n == 2 && sum == 33 + 10);
+	want(write(7, "x", 1) == 1 && epoll_wait(5, e, 8, 0) == 2);
+	want(epoll_wait(8, e, 8, 0) == 1 && e[0].data.u64 == 5);
+	want(epoll_ctl(5, EPOLL_CTL_DEL, 3, NULL) == 0);
+	want(fcntl(9, F_GETFL) & O_NONBLOCK && own_fds() == 11);
+	return 0;
+}
+
+static void setup_fifo(void)
+{
+	(void)mkfifo("fifo", 0640);
+	(void)open("fifo", O_RDONLY | O_NONBLOCK); /* 3 */
+	(void)open("fifo", O_RDWR);		   /* 4 */
+	(void)!write(4, "data", 4);
+	(void)close(4); /* 3 sees a writer gone */
+	(void)mkfifo("quiet", 0600);
+	(void)open("quiet", O_RDONLY | O_NONBLOCK); /* 4: never had one */
+	(void)mkfifo("gone", 0600);
+	(void)open("gone", O_RDWR);		   /* 5 */
+	(void)open("gone", O_WRONLY | O_NONBLOCK); /* 6 */
+	(void)!write(6, "ghost", 5);
+	(void)unlink("gone");
+}
+
+static int verify_fifo(void)
+{
+	struct pollfd p[2] = { { 3, POLLIN, 0 }, { 4, POLLIN, 0 } };
+	char buf[10];
+
+	want(poll(p, 2, 0) == 1 && p[0].revents == (POLLIN | POLLHUP) && p[1].revents == 0);
+	want(read(3, buf, 10) == 4 && !memcmp(buf, "data", 4) && read(3, buf, 10) == 0);
+	want(read(5, buf, 10) == 5 && !memcmp(buf, "ghost", 5));
+	want(!(fcntl(5, F_GETFL) & O_NONBLOCK) && fcntl(6, F_GETFL) & O_NONBLOCK);
+	want(access("gone", F_OK));
+	return 0;
+}
+
+static void setup_processes(void)
+{
+	pid_t child = fork();
+	char name[40];
+
+	if (!child)
+		pause();
+	(void)syscall(SYS_pidfd_open, getpid(), O_NONBLOCK); /* 3 */
+	(void)syscall(SYS_pidfd_open, child, 0);	     /* 4 */
+	(void)syscall(SYS_pidfd_open, child, 0);	     /* 5 */
+	(void)open("/proc/self/maps", O_RDONLY);	     /* 6 */
+	(void)snprintf(name, sizeof(name), "/proc/%d", child);
+	(void)open(name, O_RDONLY | O_DIRECTORY); /* 7 */
+	(void)snprintf(name, sizeof(name), "/proc/%d/stat", child);
+	(void)open(name, O_RDONLY);	       /* 8 */
+	(void)open("/proc/meminfo", O_RDONLY); /* 9 */
+	(void)symlink("nowhere", "link");
+	(void)open("link", O_PATH | O_NOFOLLOW); /* 10 */
+	(void)unlink("link");
+	(void)kill(child, SIGKILL);
+	(void)waitpid(child, NULL, 0);
+}
+
+static int verify_processes(void)
+{
+	struct stat a, b;
+	char buf[64];
+
+	want(lists(3, "Pid:") && lists(4, "Pid:\t-1") && fcntl(3, F_GETFL) & O_NONBLOCK);
+	want(!fstat(4, &a) && !fstat(5, &b) && a.st_ino == b.st_ino);
+	want(!fstat(6, &a) && !stat("/proc/self/maps", &b) && a.st_ino == b.st_ino);
+	want(read(6, buf, sizeof(buf)) > 0);
+	want(openat(7, "stat", O_RDONLY) < 0 && read(8, buf, sizeof(buf)) < 0 && errno == ESRCH);
+	want(link_ends(7, " (deleted)") && read(9, buf, 8) == 8);
+	want(fcntl(10, F_GETFL) & O_PATH && readlinkat(10, "", buf, 64) == 7 &&
+	     link_ends(10, "/link (deleted)"));
+	return 0;
+}
+
 static void setup_many(void)
 {
 	const struct rlimit limit = { 20000, 20000 };
@@ -229,6 +381,9 @@ static const struct scene scenes[] = {
 	{ "pipes", setup_pipe, verify_pipe },
 	{ "files without a name", setup_ghost, verify_ghost },
 	{ "locks and owners", setup_locks, verify_locks },
+	{ "events", setup_events, verify_events },
+	{ "named pipes", setup_fifo, verify_fifo },
+	{ "processes", setup_processes, verify_processes },
 	{ "5000 files", setup_many, verify_many },
 	{ "500 pipes", setup_pipes, verify_pipes },
 };
@@ -317,7 +472,7 @@ static int restore_here(pid_t pid, int images, const struct scene *s)
 	if (e)
 		return e;
 	(void)fflush(stdout);
-	child = fork();
+	child = (pid_t)clone_process(pid, 0, SIGCHLD);
 	if (!child) {
 		struct self self = { &r->arena, r, t };
 
@@ -328,6 +483,9 @@ static int restore_here(pid_t pid, int images, const struct scene *s)
 		report->line = e ? -e : s->verify();
 		_exit(report->line != 0);
 	}
+	e = child < 0 ? child : files_open_late(r);
+	if (e)
+		return e;
 	(void)waitpid(child, &status, WUNTRACED);
 	files_close_shared(r);
 	e = inode_remove_ghosts(r, true);
