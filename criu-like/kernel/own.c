@@ -93,6 +93,11 @@ int own_seccomp(void)
 	return (int)sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
 }
 
+int own_no_new_privs(void)
+{
+	return (int)sys(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+}
+
 int own_open_path(int dirfd, const char *name)
 {
 	return (int)sys(SYS_openat, dirfd, name, O_PATH | O_CLOEXEC, 0);

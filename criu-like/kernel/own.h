@@ -26,6 +26,7 @@ bool own_timer_ids(void);
 bool own_membarrier_tells(void);
 /* The seccomp mode; 0: none. */
 int own_seccomp(void);
+int own_no_new_privs(void);
 static inline int sys_fchdir(int fd)
 {
 	return (int)sys(SYS_fchdir, fd);

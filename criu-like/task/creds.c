@@ -76,9 +76,24 @@ static int plan_privilege(struct restore *r, const struct thread *t, const Creds
 	return 0;
 }
 
+/* What the tool cannot shed, every task would inherit. */
+static int plan_inherited(struct restore *r, const Creds *m)
+{
+	if (own_seccomp())
+		return refuse(&r->blockers, 0, "seccomp",
+			      "the tool runs under it, and so would the tasks",
+			      "run the tool without seccomp");
+	if (own_no_new_privs() && !m->no_new_privs)
+		return refuse(&r->blockers, 0, "no_new_privs",
+			      "the tool has it, and so would the tasks",
+			      "run the tool without no_new_privs");
+	return 0;
+}
+
 static int plan(struct restore *r, const struct thread *t, const void *msg)
 {
 	const Creds *m = msg;
+	int n;
 
 	if (m->n_uid != IDS || m->n_gid != IDS)
 		return fail(-EPROTO, "%zu user and %zu group ids", m->n_uid, m->n_gid);
@@ -89,7 +104,8 @@ static int plan(struct restore *r, const struct thread *t, const void *msg)
 	if (m->securebits & ~SECUREBITS_KNOWN)
 		return refuse(&r->blockers, t->tid, "secure bits",
 			      "some are unknown to this version", "use a newer torpor");
-	return plan_privilege(r, t, m);
+	n = plan_inherited(r, m);
+	return plan_privilege(r, t, m) ?: n;
 }
 
 static void set_ids(struct prog *p, const Creds *m)

@@ -103,7 +103,7 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 	(void)answers;
 	m->mode = t->status->seccomp;
 	if (m->mode != SECCOMP_MODE_FILTER)
-		return 0;
+		return m->mode ? 0 : KIND_NOTHING;
 	while (!(r = read_filter(d, t, (uint32_t)filters.n, &f)))
 		*vec_push(&d->arena, &filters) = f;
 	if (r != -ENOENT)
@@ -154,19 +154,20 @@ static struct memo *memo_of(struct restore *r)
 	return memo;
 }
 
-/* Threads come in order, the one that acts for the process first. */
-static void learn_shared(struct restore *r, const struct thread *t)
+/* How many filters all live threads of the process begin with; 0 for a single thread. */
+static uint32_t shared_filters(const struct restore *r, const struct thread *leader)
 {
-	const struct thread *leader = task_main(t->task);
-	struct memo *memo = memo_of(r);
-	uint32_t *shared = &memo->shared[t->task->index];
-	uint32_t n = common(filters_of(r, leader), filters_of(r, t)), before = *shared;
+	const Seccomp *first = filters_of(r, leader);
+	size_t n = first->n_filter, live = 0;
 
-	if (t != leader)
-		*shared = n < before ? n : before;
-	else if (t->task->thread.n > 1)
-		*shared = n;
-	memo->n_leader += (*shared != 0) - (before != 0);
+	vec_foreach(t, &leader->task->thread) {
+		const Seccomp *m = (*t)->dead ? first : filters_of(r, *t);
+		size_t same = m ? common(first, m) : 0;
+
+		live += !(*t)->dead;
+		n = same < n ? same : n;
+	}
+	return live > 1 ? (uint32_t)n : 0;
 }
 
 static int plan(struct restore *r, const struct thread *t, const void *msg)
@@ -176,14 +177,12 @@ static int plan(struct restore *r, const struct thread *t, const void *msg)
 
 	if (n)
 		return n;
-	if (t->index == 0 && own_seccomp())
-		return refuse(&r->blockers, 0, "seccomp",
-			      "the tool runs under it, and so would the tasks",
-			      "run the tool without seccomp");
 	if (m->mode && !own_capable(CAP_SYS_ADMIN))
 		return refuse(&r->blockers, t->tid, "seccomp", "the tool may not suspend it",
 			      "run it with CAP_SYS_ADMIN");
-	learn_shared(r, t);
+	if (t == task_main(t->task))
+		memo_of(r)->shared[t->task->index] = shared_filters(r, t);
+	memo_of(r)->n_leader += memo_of(r)->shared[t->task->index] && t == task_main(t->task);
 	return 0;
 }
 
@@ -225,5 +224,6 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 }
 
 const struct task_kind kind_seccomp = {
-	"seccomp", &seccomp__descriptor, SCOPE_THREAD, .dump = dump, .plan = plan, .stage = stage,
+	"seccomp",    &seccomp__descriptor, SCOPE_THREAD,   .optional = true,
+	.dump = dump, .plan = plan,	    .stage = stage,
 };
