@@ -112,7 +112,7 @@ static void reap(struct victim_thread *v, uint64_t until)
 			v->gone = true;
 			return;
 		}
-		if (trace_cont(v->tid, 0) < 0 && trace_wait_any(STEP_NS) < 0)
+		if (trace_wait_any(STEP_NS) < 0) /* still in its stop: SIGKILL wakes it */
 			return;
 	}
 	v->gone = true;

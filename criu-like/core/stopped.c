@@ -13,10 +13,18 @@
 #include "kernel/proc-status.h"
 #include "kernel/sys.h"
 
+enum { YIELDS = 60 };
 enum { SLICE_NS = 20000000 }; /* SIGCHLD may have been eaten by somebody else: ask again then */
 
 int stopped_wait(pid_t tid, uint64_t until_ns, struct trace_stop *ret)
 {
+	for (int i = 0; i < YIELDS; i++) {
+		int r = trace_look(tid, ret);
+
+		if (r < 0 || ret->what != TRACE_NOTHING)
+			return r;
+		(void)sys(SYS_sched_yield); /* always succeeds */
+	}
 	for (;;) {
 		int r = trace_look(tid, ret);
 		uint64_t now;

@@ -7,6 +7,7 @@
 #include "core/victim.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -144,6 +145,26 @@ int victim_run(struct dump *d, struct thread *t, struct prog *p)
 	int r = run(d, t, p);
 
 	fault_leave(before);
+	return r;
+}
+
+static int by_cpu(const void *a, const void *b)
+{
+	const struct thread *x = ((const struct victim_job *)a)->thread;
+	const struct thread *y = ((const struct victim_job *)b)->thread;
+
+	if (x->victim->cpu != y->victim->cpu)
+		return x->victim->cpu < y->victim->cpu ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+int victim_run_all(struct dump *d, struct victim_job *job, size_t n)
+{
+	int r = 0;
+
+	qsort(job, n, sizeof(*job), by_cpu);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = victim_run(d, job[i].thread, job[i].prog);
 	return r;
 }
 

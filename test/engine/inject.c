@@ -7,7 +7,7 @@
  * same with the tool killed, or a call of it failing, at its n-th call for every n. Harm is: the target
  * died, a thread made no progress or found an error, a signal was lost, or its mappings changed.
  *
- * inject [-b] [-k STRIDE] [-r RANDOM_KILLS]: with -b only figures of larger trees.
+ * inject [-b] [-k STRIDE] [-r RANDOM_KILLS]: with -b [THREADS [CHILDREN]] only figures of larger trees.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -275,21 +275,36 @@ static void tool_init(struct dump *d, struct dump_options *o, pid_t pid)
 	blockers_init(&d->blockers, &d->arena);
 }
 
-static int ask(struct dump *d, struct thread *t)
+static void question(struct dump *d, struct victim_job *job, struct thread *t, stack_t *answer)
 {
-	struct prog p;
-	stack_t s = { 0 };
+	struct prog *p = job->prog = arena_new(&d->arena, struct prog);
+
+	job->thread = t;
+	answer->ss_flags = -1;
+	prog_init(p, &d->arena, t->task->index);
+	prog_where(p, "alternate stack");
+	prog_call(p, SYS_sigaltstack, 0, prog_out(p, answer, sizeof(*answer)));
+	for (int i = 1; i < CALLS; i++)
+		prog_equals(prog_call0(p, SYS_gettid), t->tid);
+}
+
+static int ask_all(struct dump *d)
+{
+	size_t n = 0, n_thread = d->tree.thread.n;
+	struct victim_job *job = arena_array(&d->arena, struct victim_job, n_thread);
+	stack_t *answer = arena_array(&d->arena, stack_t, n_thread);
 	int r;
 
-	prog_init(&p, &d->arena, t->task->index);
-	prog_where(&p, "alternate stack");
-	prog_call(&p, SYS_sigaltstack, 0, prog_out(&p, &s, sizeof(s)));
-	for (int i = 1; i < CALLS; i++)
-		prog_equals(prog_call0(&p, SYS_gettid), t->tid);
-	r = victim_run(d, t, &p);
-	if (r < 0)
-		return r;
-	return s.ss_sp || s.ss_flags == SS_DISABLE ? 0 : -EIO;
+	vec_foreach(t, &d->tree.thread)
+		if (!(*t)->dead) {
+			question(d, &job[n], *t, &answer[n]);
+			n++;
+		}
+	r = victim_run_all(d, job, n);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		if (answer[i].ss_flags == -1)
+			r = -EIO;
+	return r;
 }
 
 struct figures {
@@ -304,9 +319,7 @@ static int tool_ends(struct dump *d, enum victim_end end, struct figures *f)
 	if (r < 0)
 		return blockers_report(&d->blockers) ? r : r;
 	t1 = time_now_ns();
-	vec_foreach(t, &d->tree.thread)
-		if (!(*t)->dead && r >= 0)
-			r = ask(d, *t);
+	r = ask_all(d);
 	t2 = time_now_ns();
 	vec_foreach(t, &d->tree.task)
 		if (r >= 0)
@@ -589,6 +602,10 @@ int main(int argc, char **argv)
 		random_kills(&pid, &maps, kills_at_random);
 		end_target(pid);
 	} else {
+		if (optind < argc) {
+			bench(atoi(argv[optind]), argc > optind + 1 ? atoi(argv[optind + 1]) : 0, 5);
+			return failed;
+		}
 		bench(1, 0, 20);
 		bench(100, 0, 10);
 		bench(1000, 0, 3);
