@@ -117,53 +117,77 @@ static int dump_record(struct dump *d, size_t k, const struct thread *t, const v
 	return r ? r : write_record(d, k, index_of(kind, t), msg);
 }
 
-static int ask(struct dump *d, struct thread *t, void **answers)
+/* One live thread, its program and the answers, by position of the kind. */
+struct inquiry {
+	struct thread *thread;
+	struct prog prog;
+	void **answers;
+};
+
+static int ask(struct dump *d, struct inquiry *q)
 {
-	struct prog p;
 	int r = 0;
 
-	prog_init(&p, &d->arena, t->task->index);
+	prog_init(&q->prog, &d->arena, q->thread->task->index);
+	q->answers = arena_array(&d->arena, void *, kind_count());
 	for (size_t k = 0; task_kinds[k] && !r; k++) {
 		const struct task_kind *kind = task_kinds[k];
 
-		if (!concerns(kind, t))
+		if (!concerns(kind, q->thread))
 			continue;
-		answers[k] = arena_alloc(&d->arena, kind->answer_bytes);
+		q->answers[k] = arena_alloc(&d->arena, kind->answer_bytes);
 		if (!kind->ask)
 			continue;
-		prog_where(&p, "ask for %s", kind->name);
-		r = kind->ask(d, &p, t, answers[k]);
+		prog_where(&q->prog, "ask for %s", kind->name);
+		r = kind->ask(d, &q->prog, q->thread, q->answers[k]);
 	}
-	return r ? r : p.op.n ? victim_run(d, t, &p) : 0;
+	return r;
 }
 
-static int dump_thread(struct dump *d, struct thread *t, void **answers)
+static int dump_thread(struct dump *d, const struct inquiry *q)
 {
-	log_scope("task %d", t->tid);
-	int r = ask(d, t, answers);
+	log_scope("task %d", q->thread->tid);
+	int r = 0;
 
 	for (size_t k = 0; task_kinds[k] && !r; k++) {
-		if (concerns(task_kinds[k], t))
-			r = dump_record(d, k, t, answers[k]);
+		if (concerns(task_kinds[k], q->thread))
+			r = dump_record(d, k, q->thread, q->answers[k]);
 		if (r == -ENOTSUP && d->blockers.list.n)
 			r = 0;
 	}
 	return r;
 }
 
-int task_kinds_dump(struct dump *d)
+static int finish_images(struct dump *d)
 {
-	void **answers = arena_array(&d->arena, void *, kind_count() + 1);
 	int r = 0;
 
-	d->task_records = records_new(&d->arena, &d->tree);
-	vec_foreach(t, &d->tree.task)
-		for (size_t i = 0; i < (*t)->thread.n && !r; i++)
-			if ((*t)->state != TASK_ZOMBIE && !(*t)->thread.v[i]->dead)
-				r = dump_thread(d, (*t)->thread.v[i], answers);
 	for (size_t k = 0; task_kinds[k] && !r; k++)
 		if (d->task_records->of[k].image)
 			r = image_finish(d->task_records->of[k].image);
+	return r;
+}
+
+int task_kinds_dump(struct dump *d)
+{
+	struct inquiry *q = arena_array(&d->arena, struct inquiry, d->tree.thread.n);
+	struct victim_job *job = arena_array(&d->arena, struct victim_job, d->tree.thread.n);
+	size_t n = 0;
+	int r = 0;
+
+	d->task_records = records_new(&d->arena, &d->tree);
+	vec_foreach(t, &d->tree.thread) {
+		if ((*t)->dead || (*t)->task->state == TASK_ZOMBIE || r)
+			continue;
+		q[n].thread = *t;
+		r = ask(d, &q[n]);
+		job[n] = (struct victim_job){ *t, &q[n].prog };
+		n++;
+	}
+	r = r ? r : victim_run_all(d, job, n);
+	for (size_t i = 0; i < n && !r; i++)
+		r = dump_thread(d, &q[i]);
+	r = r ? r : finish_images(d);
 	return r ? r : d->blockers.list.n ? -ENOTSUP : 0;
 }
 
