@@ -26,8 +26,6 @@ struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory.h */
 struct task_records; /* core/task-kinds.h */
 struct victim_tree; /* core/stopped.h: what the tracer knows */
-struct victim_tree; /* core/stopped.h: what the tracer knows */
-struct task_records; /* core/task-kinds.h */
 
 struct dump {
 	struct arena arena;
@@ -42,7 +40,5 @@ struct dump {
 	struct memory *memory;
 	struct task_records *task_records;
 	struct victim_tree *victims;
-	struct victim_tree *victims;
-	struct task_records *task_records;
 	struct journal *journal;
 };
