@@ -68,3 +68,13 @@ harness: $(BUILD)/torpor bodies
 	test/run
 test:
 	scripts/test
+
+# --- engine tests: test/engine/*.c, linked with the library, root -----------------------------------
+ENGINE := $(patsubst test/engine/%.c,$(BUILD)/test/engine/%,$(wildcard test/engine/*.c))
+$(BUILD)/test/engine/%: test/engine/%.c $(BUILD)/libtorpor.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MF $@.d -o $@ $< $(BUILD)/libtorpor.a $(LIBS) -lpthread
+
+.PHONY: engine
+engine: $(ENGINE)
+	@failed=0; for t in $(ENGINE); do echo "# $${t##*/}"; $$t || failed=1; done; exit $$failed

@@ -25,6 +25,7 @@ struct file_space; /* core/file.h: open file descriptions and tables */
 struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory.h */
 struct task_records; /* core/task-kinds.h */
+struct victim_tree; /* core/stopped.h: what the tracer knows */
 
 struct dump {
 	struct arena arena;
@@ -38,5 +39,6 @@ struct dump {
 	struct inode_space *inodes;
 	struct memory *memory;
 	struct task_records *task_records;
+	struct victim_tree *victims;
 	struct journal *journal;
 };

@@ -24,6 +24,16 @@ int victim_freeze(struct dump *d);
  */
 int victim_run(struct dump *d, struct thread *t, struct prog *p);
 
+/*
+ * One program in each of many threads: faster than one by one, since threads are taken in the order of
+ * the cpus they slept on. Ends at the first failure.
+ */
+struct victim_job {
+	struct thread *thread;
+	struct prog *prog;
+};
+int victim_run_all(struct dump *d, struct victim_job *job, size_t n);
+
 /* Unmaps the blob from the mm of this task again (before its memory is looked at, or at the end). */
 int victim_withdraw(struct dump *d, struct task *t);
 

@@ -9,10 +9,11 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/fd.h"
 
-enum { TIMER_IDS = 77, TIMER_IDS_GET = 2 };
+enum { TIMER_IDS = 77, TIMER_IDS_GET = 2, MEMBARRIER_GET_REGISTRATIONS = 512 };
 
 static int open_own(const char *name, int flags)
 {
@@ -80,6 +81,21 @@ int own_limit(int resource, struct rlimit *ret)
 bool own_timer_ids(void)
 {
 	return sys(SYS_prctl, TIMER_IDS, TIMER_IDS_GET, 0, 0, 0) >= 0;
+}
+
+bool own_membarrier_tells(void)
+{
+	return sys(SYS_membarrier, MEMBARRIER_GET_REGISTRATIONS, 0, 0) >= 0;
+}
+
+int own_seccomp(void)
+{
+	return (int)sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
+}
+
+int own_no_new_privs(void)
+{
+	return (int)sys(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 }
 
 int own_open_path(int dirfd, const char *name)
