@@ -29,6 +29,7 @@
 #include "core/inode.h"
 #include "core/journal.h"
 #include "core/memory.h"
+#include "core/own-table.h"
 #include "core/phase.h"
 #include "core/program.h"
 #include "core/self.h"
