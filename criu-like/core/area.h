@@ -26,8 +26,9 @@ enum area_word {
 	WORD_SIGNALS,   /* coordinator: they are dead */
 	WORD_CREDS,     /* coordinator: every thread is traced */
 	WORD_ARM,       /* coordinator: credentials are final everywhere */
+	WORD_SECCOMP,   /* by leaders: filters that all threads share are installed */
 };
-_Static_assert((int)WORD_ARM < (int)PROG_WORDS, "all words fit the report page");
+_Static_assert((int)WORD_SECCOMP < (int)PROG_WORDS, "all words fit the report page");
 
 enum { AREA_STACK_BYTES = 4096 };
 

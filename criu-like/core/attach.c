@@ -24,6 +24,7 @@
 #include "core/birth.h"
 #include "core/memory.h"
 #include "core/restart-block.h"
+#include "core/task-kinds.h"
 #include "kernel/proc-status.h"
 #include "kernel/proc.h"
 #include "kernel/sys.h"
@@ -218,6 +219,7 @@ int attach_finish(struct restore *r)
 	vec_foreach(t, &r->tree.thread) {
 		int k = (*t)->dead ? 0 : set_state(*t);
 
+		k = k || (*t)->dead ? k : task_kinds_last(r, *t);
 		if (k)
 			return k;
 	}

@@ -50,6 +50,7 @@ int own_vdso_find(struct arena *a, struct own_vdso *ret);
 /* The hash of the vdso of another task, comparable with that of one's own. */
 int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const struct vma *v, uint64_t *ret);
 
+void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_read_images(struct restore *r);   /* parses and checks everything */
 int source_fd(const struct mem_plan *p, const struct space *s, const struct vma *v);
 static inline int shard_fd(const struct space *s, uint64_t at)

@@ -18,7 +18,6 @@
 #include "kernel/pagemap.h"
 #include "kernel/sys.h"
 
-#define USER_TOP 0x00fffffffffff000ULL /* of the largest address space (57 bits) */
 enum { REGIONS = 2048, WINDOW = 4096, GAP = 64 };
 
 /* What is needed while one address space is looked through. */
@@ -147,11 +146,11 @@ static int walk(struct scan *s, struct page_region *region)
 
 static int scan(struct scan *s, struct page_region *region)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, end = s->mm->vma.n ? s->mm->vma.v[s->mm->vma.n - 1].end : 0;
 	int r = 0;
 
-	while (!r && at < USER_TOP) {
-		int n = pagemap_scan(s->pagemap, &at, USER_TOP, region, REGIONS);
+	while (!r && at < end) {
+		int n = pagemap_scan(s->pagemap, &at, end, region, REGIONS);
 
 		if (n == -ENOTTY || n == -EINVAL)
 			return walk(s, region);

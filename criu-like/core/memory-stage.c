@@ -267,16 +267,9 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 	stage_map(p, r->memory, s);
 	stage_fill(p, s);
 	stage_protect(p, s);
+	memory_stage_advice(p, s);
 	prog_where(p, "close the sources of memory");
 	if (s->n_fd)
 		prog_call(p, SYS_close_range, s->first_fd, s->first_fd + s->n_fd - 1, 0);
-	return 0;
-}
-
-int memory_stage_last(struct prog *p, struct restore *r, const struct task *t)
-{
-	(void)p;
-	(void)r;
-	(void)t;
 	return 0;
 }

@@ -119,6 +119,9 @@ static void push_without_blob(struct dump *d, const struct task *t, struct mm *m
 		*vec_push(&d->arena, &m->vma) = *v;
 		return;
 	}
+	/* It was mapped last: its locks are those that mappings to come will have. */
+	if (v->flags & VMA__FLAG__LOCKED)
+		m->lock_future = MCL_FUTURE | (v->flags & VMA__FLAG__LOCKONFAULT ? MCL_ONFAULT : 0);
 	part.end = start;
 	if (part.start < part.end)
 		*vec_push(&d->arena, &m->vma) = part;

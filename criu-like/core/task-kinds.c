@@ -1,11 +1,11 @@
 /*
- * The engine of the task kinds. On dump each thread is asked once: the questions of all kinds are one
- * program, run in the thread, and the records are made from its answers and from outside. Restore
- * keeps the records by kind and index. Attributes of shared objects (signal handlers, address space,
- * working directory) have one record, that of the task which has the object first.
+ * The engine of the task kinds. On dump each thread is asked once: the questions of all kinds are
+ * one program, run in the thread, and the records are made from its answers and from outside.
+ * Restore keeps the records by kind and index. Attributes of shared objects (signal handlers,
+ * address space, working directory) have one record, that of the task which has the object first.
  *
- * A kind without `optional` must have a record for everybody: an absent one would leave the restored
- * task with the tool's own value.
+ * A kind without `optional` must have a record for everybody: an absent one would leave the
+ * restored task with the tool's own value.
  */
 #include "core/task-kinds.h"
 
@@ -20,9 +20,10 @@
 struct records {
 	void **msg; /* by index of the task or thread; NULL: none */
 	struct image *image;
+	void *memo;
 };
 struct task_records {
-	struct records *of;     /* by position in the registry */
+	struct records *of; /* by position in the registry */
 	size_t n_task, n_thread;
 };
 
@@ -43,18 +44,26 @@ static struct task_records *records_new(struct arena *a, const struct tree *tree
 	all->n_thread = tree->thread.n;
 	all->of = arena_array(a, struct records, kind_count());
 	for (size_t k = 0; task_kinds[k]; k++)
-		all->of[k].msg = arena_array(a, void *, task_kinds[k]->scope == SCOPE_TASK ?
-								all->n_task : all->n_thread);
+		all->of[k].msg = arena_array(a, void *,
+					     task_kinds[k]->scope == SCOPE_TASK ? all->n_task
+										: all->n_thread);
 	return all;
 }
 
-const void *task_kinds_record(const struct task_records *all, const struct task_kind *k,
-			      uint32_t index)
+static size_t position(const struct task_kind *k)
 {
 	size_t i = 0;
 
 	while (task_kinds[i] && task_kinds[i] != k)
 		i++;
+	return i;
+}
+
+const void *task_kinds_record(const struct task_records *all, const struct task_kind *k,
+			      uint32_t index)
+{
+	size_t i = position(k);
+
 	if (!task_kinds[i] || index >= (k->scope == SCOPE_TASK ? all->n_task : all->n_thread))
 		return NULL;
 	return all->of[i].msg[index];
@@ -108,53 +117,77 @@ static int dump_record(struct dump *d, size_t k, const struct thread *t, const v
 	return r ? r : write_record(d, k, index_of(kind, t), msg);
 }
 
-static int ask(struct dump *d, struct thread *t, void **answers)
+/* One live thread, its program and the answers, by position of the kind. */
+struct inquiry {
+	struct thread *thread;
+	struct prog prog;
+	void **answers;
+};
+
+static int ask(struct dump *d, struct inquiry *q)
 {
-	struct prog p;
 	int r = 0;
 
-	prog_init(&p, &d->arena, t->task->index);
+	prog_init(&q->prog, &d->arena, q->thread->task->index);
+	q->answers = arena_array(&d->arena, void *, kind_count());
 	for (size_t k = 0; task_kinds[k] && !r; k++) {
 		const struct task_kind *kind = task_kinds[k];
 
-		if (!concerns(kind, t))
+		if (!concerns(kind, q->thread))
 			continue;
-		answers[k] = arena_alloc(&d->arena, kind->answer_bytes);
+		q->answers[k] = arena_alloc(&d->arena, kind->answer_bytes);
 		if (!kind->ask)
 			continue;
-		prog_where(&p, "ask for %s", kind->name);
-		r = kind->ask(d, &p, t, answers[k]);
+		prog_where(&q->prog, "ask for %s", kind->name);
+		r = kind->ask(d, &q->prog, q->thread, q->answers[k]);
 	}
-	return r ? r : p.op.n ? victim_run(d, t, &p) : 0;
+	return r;
 }
 
-static int dump_thread(struct dump *d, struct thread *t, void **answers)
+static int dump_thread(struct dump *d, const struct inquiry *q)
 {
-	log_scope("task %d", t->tid);
-	int r = ask(d, t, answers);
+	log_scope("task %d", q->thread->tid);
+	int r = 0;
 
 	for (size_t k = 0; task_kinds[k] && !r; k++) {
-		if (concerns(task_kinds[k], t))
-			r = dump_record(d, k, t, answers[k]);
+		if (concerns(task_kinds[k], q->thread))
+			r = dump_record(d, k, q->thread, q->answers[k]);
 		if (r == -ENOTSUP && d->blockers.list.n)
 			r = 0;
 	}
 	return r;
 }
 
-int task_kinds_dump(struct dump *d)
+static int finish_images(struct dump *d)
 {
-	void **answers = arena_array(&d->arena, void *, kind_count() + 1);
 	int r = 0;
 
-	d->task_records = records_new(&d->arena, &d->tree);
-	vec_foreach(t, &d->tree.task)
-		for (size_t i = 0; i < (*t)->thread.n && !r; i++)
-			if ((*t)->state != TASK_ZOMBIE && !(*t)->thread.v[i]->dead)
-				r = dump_thread(d, (*t)->thread.v[i], answers);
 	for (size_t k = 0; task_kinds[k] && !r; k++)
 		if (d->task_records->of[k].image)
 			r = image_finish(d->task_records->of[k].image);
+	return r;
+}
+
+int task_kinds_dump(struct dump *d)
+{
+	struct inquiry *q = arena_array(&d->arena, struct inquiry, d->tree.thread.n);
+	struct victim_job *job = arena_array(&d->arena, struct victim_job, d->tree.thread.n);
+	size_t n = 0;
+	int r = 0;
+
+	d->task_records = records_new(&d->arena, &d->tree);
+	vec_foreach(t, &d->tree.thread) {
+		if ((*t)->dead || (*t)->task->state == TASK_ZOMBIE || r)
+			continue;
+		q[n].thread = *t;
+		r = ask(d, &q[n]);
+		job[n] = (struct victim_job){ *t, &q[n].prog };
+		n++;
+	}
+	r = r ? r : victim_run_all(d, job, n);
+	for (size_t i = 0; i < n && !r; i++)
+		r = dump_thread(d, &q[i]);
+	r = r ? r : finish_images(d);
 	return r ? r : d->blockers.list.n ? -ENOTSUP : 0;
 }
 
@@ -184,7 +217,8 @@ static int read_records(struct restore *r, size_t k)
 		return n == -ENOENT ? 0 : n;
 	while ((n = image_next(image, kind->descriptor, &id, &msg)) > 0) {
 		if (!record_thread(r, kind, id))
-			return fail(-EPROTO, "image '%s': record %u belongs to nobody", kind->name, id);
+			return fail(-EPROTO, "image '%s': record %u belongs to nobody", kind->name,
+				    id);
 		if (r->task_records->of[k].msg[id])
 			return fail(-EPROTO, "image '%s': record %u twice", kind->name, id);
 		r->task_records->of[k].msg[id] = msg;
@@ -236,8 +270,9 @@ int task_kinds_apply(struct self *s)
 
 	for (size_t k = 0; task_kinds[k] && !n; k++) {
 		const struct task_kind *kind = task_kinds[k];
-		const void *msg = kind->scope == SCOPE_TASK ?
-					  s->r->task_records->of[k].msg[s->task->index] : NULL;
+		const void *msg = kind->scope == SCOPE_TASK
+					  ? s->r->task_records->of[k].msg[s->task->index]
+					  : NULL;
 
 		if (msg && kind->apply)
 			n = kind->apply(s, msg);
@@ -264,10 +299,34 @@ int task_kinds_stage(struct prog *p, const struct stage_at *at)
 
 		if (!kind->stage || !staged_here(kind, at))
 			continue;
-		msg = at->r->task_records->of[k].msg[kind->scope == SCOPE_THREAD ? at->thread->index :
-										 at->task->index];
+		msg = at->r->task_records->of[k].msg[kind->scope == SCOPE_THREAD ? at->thread->index
+										 : at->task->index];
 		prog_where(p, "%s", kind->name);
 		n = msg ? kind->stage(p, at, msg) : 0;
 	}
 	return n;
+}
+
+int task_kinds_last(struct restore *r, const struct thread *t)
+{
+	int n = 0;
+
+	for (size_t k = 0; task_kinds[k] && !n; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		const void *msg = kind->last && concerns(kind, t)
+					  ? r->task_records->of[k].msg[index_of(kind, t)]
+					  : NULL;
+
+		n = msg ? kind->last(r, t, msg) : 0;
+	}
+	return n;
+}
+
+void *task_kinds_memo(struct restore *r, const struct task_kind *k, size_t len_bytes)
+{
+	struct records *of = &r->task_records->of[position(k)];
+
+	if (!of->memo)
+		of->memo = arena_alloc(&r->arena, len_bytes);
+	return of->memo;
 }

@@ -60,7 +60,7 @@ static void append_way_home(struct prog *p, const struct victim_mm *mm, const st
 
 static int load(const struct victim_mm *mm, const struct victim_thread *v, struct prog *p)
 {
-	uint32_t n_op = (uint32_t)p->op.n, on_error = p->on_error, len;
+	uint32_t len;
 	int r;
 
 	append_way_home(p, mm, v);
@@ -70,8 +70,6 @@ static int load(const struct victim_mm *mm, const struct victim_thread *v, struc
 	prog_emit(p, mm->area, mm->blob);
 	r = trace_write(v->tid, mm->blob + AREA_REPORT, mm->area + AREA_REPORT,
 			PROG_AREA_START - AREA_REPORT + len);
-	p->op.n = n_op;
-	p->on_error = on_error;
 	return r < 0 ? fail(r, "task %d: write a program", v->task->pid) : 0;
 }
 
@@ -121,6 +119,7 @@ static int run(struct dump *d, struct thread *t, struct prog *p)
 	uint32_t len = prog_size(p) + (TAIL_OPS + 1) * (uint32_t)sizeof(struct prog_op);
 	struct victim_thread *v = t->victim;
 	struct victim_mm *mm = NULL;
+	uint32_t n_op, on_error;
 	int r = mm_open(d, t->task, &mm);
 
 	if (r < 0)
@@ -134,9 +133,14 @@ static int run(struct dump *d, struct thread *t, struct prog *p)
 			return r;
 	}
 	r = mm->blob_len ? inside_become_keeper(d, mm, v) : inside_map(d, mm, v, len);
+	n_op = (uint32_t)p->op.n;
+	on_error = p->on_error;
 	r = r < 0 ? r : load(mm, v, p);
 	r = r < 0 ? r : execute(d, mm, v, p);
-	return r < 0 ? r : judge(mm, v, p);
+	r = r < 0 ? r : judge(mm, v, p); /* the layout is that of the program with its way home */
+	p->op.n = n_op;
+	p->on_error = on_error;
+	return r;
 }
 
 int victim_run(struct dump *d, struct thread *t, struct prog *p)

@@ -9,6 +9,8 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "base/fd.h"
 
@@ -80,6 +82,25 @@ int own_limit(int resource, struct rlimit *ret)
 bool own_timer_ids(void)
 {
 	return sys(SYS_prctl, TIMER_IDS, TIMER_IDS_GET, 0, 0, 0) >= 0;
+}
+
+uint64_t own_tick_us(void)
+{
+	struct timespec t = { 0 };
+
+	return sys(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &t) < 0
+		       ? 0
+		       : ((uint64_t)t.tv_nsec + 999) / 1000;
+}
+
+int own_seccomp(void)
+{
+	return (int)sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
+}
+
+int own_no_new_privs(void)
+{
+	return (int)sys(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 }
 
 int own_open_path(int dirfd, const char *name)

@@ -22,6 +22,11 @@ int own_groups(uint32_t *ret, int n);
 int own_limit(int resource, struct rlimit *ret);
 /* Whether timers can be created with a wanted id (PR_TIMER_CREATE_RESTORE_IDS, 6.15+). */
 bool own_timer_ids(void);
+/* The length of a tick of the kernel, rounded up. */
+uint64_t own_tick_us(void);
+/* The seccomp mode; 0: none. */
+int own_seccomp(void);
+int own_no_new_privs(void);
 static inline int sys_fchdir(int fd)
 {
 	return (int)sys(SYS_fchdir, fd);

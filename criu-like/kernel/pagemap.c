@@ -33,8 +33,11 @@ int pagemap_scan(int pagemap_fd, uint64_t *start, uint64_t end, struct page_regi
 		arg.return_mask &= ~(uint64_t)PAGE_GUARD;
 		r = sys(SYS_ioctl, pagemap_fd, PAGEMAP_SCAN_6_7, &arg);
 	}
-	if (r >= 0)
-		*start = arg.walk_end;
+	/* walk_end is stale when the kernel filled its own buffer more than once (seen on 6.18). */
+	if (r >= 0 && (size_t)r < n)
+		*start = end;
+	else if (r > 0)
+		*start = region[r - 1].end > arg.walk_end ? region[r - 1].end : arg.walk_end;
 	return (int)r;
 }
 

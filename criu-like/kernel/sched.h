@@ -50,3 +50,7 @@ static inline long sys_ioprio_get(pid_t tid)
 }
 /* Core scheduling (5.14+): 0, also where the kernel has none. */
 int sched_core_cookie(pid_t tid, uint64_t *ret);
+static inline long sys_get_robust_list(pid_t tid, uint64_t *ret_head, uint64_t *ret_len)
+{
+	return sys(SYS_get_robust_list, tid, ret_head, ret_len);
+}
