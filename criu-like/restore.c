@@ -6,6 +6,7 @@
 #include "restore.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "core/area.h"
@@ -27,6 +29,7 @@
 #include "core/inode.h"
 #include "core/journal.h"
 #include "core/memory.h"
+#include "core/own-table.h"
 #include "core/phase.h"
 #include "core/program.h"
 #include "core/self.h"
@@ -90,7 +93,8 @@ static int prepare(void *c)
 	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (k < 0)
 		return fail(k, "become a subreaper");
-	k = inode_create_ghosts(r);
+	k = own_table_trim(r);
+	k = k ?: inode_create_ghosts(r);
 	k = k ?: files_open_shared(r);
 	return (int)k ?: memory_create(r);
 }
@@ -166,10 +170,27 @@ static int settle(void *c)
 	return area_wait(r, WORD_PARKED, n);
 }
 
+/* The number of the root, without a newline, as scripts expect it. */
+static int write_pidfile(struct restore *r)
+{
+	const char *pid = arena_printf(&r->arena, "%d", r->tree.task.v[0]->pid);
+	_close_ int fd = -1;
+	int k;
+
+	if (!r->opt->pidfile)
+		return 0;
+	fd = (int)sys(SYS_openat, r->opt->work_fd, r->opt->pidfile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		      0644);
+	k = fd < 0 ? fd : io_write(fd, pid, strlen(pid));
+	return k ? fail(k, "write the pidfile '%s'", r->opt->pidfile) : 0;
+}
+
 static int finish(void *c)
 {
 	struct restore *r = c;
-	int k = attach_stop_all(r);
+	int k = write_pidfile(r);
+
+	k = k ?: attach_stop_all(r);
 
 	k = k ?: attach_finish(r);
 	return k ?: hook_run(r->opt->action_script, "pre-resume", r->tree.task.v[0]->pid);

@@ -24,8 +24,8 @@ struct dump_options {
 struct file_space; /* core/file.h: open file descriptions and tables */
 struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory.h */
-struct victim_tree; /* core/stopped.h: what the tracer knows */
 struct task_records; /* core/task-kinds.h */
+struct victim_tree; /* core/stopped.h: what the tracer knows */
 
 struct dump {
 	struct arena arena;
@@ -38,7 +38,7 @@ struct dump {
 	struct file_space *files;
 	struct inode_space *inodes;
 	struct memory *memory;
-	struct victim_tree *victims;
 	struct task_records *task_records;
+	struct victim_tree *victims;
 	struct journal *journal;
 };

@@ -1,12 +1,12 @@
 /*
  * A task's part: its own descriptor table.
  *
- * The coordinator's descriptors go first, so that every number but the parked and the reserved ones is
- * free. Then private descriptions are opened (each lands on the lowest free number, which in a dense
- * table is the right one) and moved to their number at once, shared ones are duplicated from where they
- * were inherited, and only then content and links follow: an epoll set remembers the numbers. At the
- * end everything that is not in the table is closed. Processes that share a table leave it to the
- * first of them.
+ * The coordinator's descriptors go first, so that every number but the parked and the reserved ones
+ * is free. Then private descriptions are opened (each lands on the lowest free number, which in a
+ * dense table is the right one) and moved to their number at once, shared ones are duplicated from
+ * where they were inherited, and only then content and links follow: an epoll set remembers the
+ * numbers. At the end everything that is not in the table is closed. Processes that share a table
+ * leave it to the first of them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static int open_private(struct opener *op, struct file_table *t)
 			continue;
 		e = object_open(op, *p);
 		if (!e)
-			e = object_place(*p, (*p)->number);
+			e = object_place_all(*p, false);
 		if (e)
 			return e;
 	}
@@ -199,7 +199,8 @@ int files_apply(struct self *s)
 	return e;
 }
 
-/* --- in the blob --------------------------------------------------------------------------------- */
+/* --- in the blob ---------------------------------------------------------------------------------
+ */
 
 static int stage_objects(struct prog *p, const struct stage_at *at, struct file_table *t)
 {

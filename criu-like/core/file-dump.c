@@ -2,13 +2,13 @@
  * Dump of descriptor tables and open file descriptions.
  *
  * Every table is walked once through /proc/PID/fdinfo of a task that has it; each descriptor is
- * copied with pidfd_getfd (0.5 us, nothing happens in the task) and described by statx and fdinfo; the
- * text of its link is read only by kinds that need it. Close-on-exec shows up only in fdinfo. A
- * description is written when it is first met, except for kinds that refer to others: they come last,
- * when everything has a number.
+ * copied with pidfd_getfd (0.5 us, nothing happens in the task) and described by statx and fdinfo;
+ * the text of its link is read only by kinds that need it. Close-on-exec shows up only in fdinfo. A
+ * description is written when it is first met, except for kinds that refer to others: they come
+ * last, when everything has a number.
  *
- * Closing a copy calls the file's flush operation, which asks the server of a FUSE or NFS file: such
- * copies stay open until the tool ends, when the tasks have gone on.
+ * Closing a copy calls the file's flush operation, which asks the server of a FUSE or NFS file:
+ * such copies stay open until the tool ends, when the tasks have gone on.
  */
 #include <errno.h>
 #include <linux/magic.h>
@@ -67,7 +67,8 @@ int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char
 	return refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
-/* --- one descriptor ------------------------------------------------------------------------------ */
+/* --- one descriptor ------------------------------------------------------------------------------
+ */
 
 static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 {
@@ -144,7 +145,8 @@ static int open_directories(struct dump *d, const struct task *t)
 	return 0;
 }
 
-/* --- one description ----------------------------------------------------------------------------- */
+/* --- one description -----------------------------------------------------------------------------
+ */
 
 static const struct fd_kind *find_kind(struct dump *d, struct fd_probe *p, size_t *ret_index)
 {
@@ -233,7 +235,8 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 	return r;
 }
 
-/* --- tables -------------------------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------------------------------
+ */
 
 static int dump_number(struct dump *d, const struct task *t, unsigned int number, FdEntry *e)
 {
@@ -250,6 +253,7 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	if (!r)
 		r = lock_dump_posix(d, &p, s->id);
 	if (s) {
+		map_put(&d->files->by_number, t->files, number, s);
 		fd_entry__init(e);
 		e->number = number;
 		e->ofd = s->id;
@@ -300,6 +304,7 @@ static void space_init(struct dump *d)
 
 	map_init(&f->by_look, &d->arena);
 	map_init(&f->by_inode, &d->arena);
+	map_init(&f->by_number, &d->arena);
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
 	f->fd_dir = f->fdinfo_dir = -1;

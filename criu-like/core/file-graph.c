@@ -1,11 +1,12 @@
 /*
  * Who opens a description, and in which order.
  *
- * The owning task opens what only its table holds: right credentials, cgroup and namespaces for free.
- * The coordinator opens what several tables hold, or none, or what is entangled with that: ends that are
- * created together (twins) go together, and what a shared description needs is shared too. Objects
- * that need the tasks to exist come late, and with them what is filled with them. The order puts what is
- * needed first; circles are cut anywhere, because creating and filling are separate steps.
+ * The owning task opens what only its table holds: right credentials, cgroup and namespaces for
+ * free. The coordinator opens what several tables hold, or none, or what is entangled with that:
+ * ends that are created together (twins) go together, and what a shared description needs is shared
+ * too. Objects that need the tasks to exist come late, and with them what is filled with them. The
+ * order puts what is needed first; circles are cut anywhere, because creating and filling are
+ * separate steps.
  */
 #include "core/file-graph.h"
 

@@ -6,15 +6,15 @@
 
 /* What the files of core/ that restore descriptors share. */
 struct file_table;
-struct planned {                 /* a description */
+struct planned { /* a description */
 	struct fd_obj o;
-	struct file_table *first;    /* the first table that holds it; NULL: none */
-	struct file_table *last;     /* and the last one */
-	unsigned int number;         /* its lowest number there */
+	struct file_table *first; /* the first table that holds it; NULL: none */
+	struct file_table *last;  /* and the last one */
+	unsigned int number;	  /* its lowest number there */
 	unsigned int n_table;
-	unsigned int parked;         /* where the coordinator has it, and every task inherits it (shared) */
-	unsigned char mark;          /* of the sort: 0 not seen, 1 on the way, 2 in order */
-	int inherited;               /* the caller's descriptor that takes its place; -1 */
+	unsigned int parked; /* where the coordinator has it, and every task inherits it (shared) */
+	unsigned char mark;  /* of the sort: 0 not seen, 1 on the way, 2 in order */
+	int inherited;	     /* the caller's descriptor that takes its place; -1 */
 };
 struct number_range {
 	unsigned int first, n;
@@ -22,17 +22,17 @@ struct number_range {
 struct file_table {
 	uint32_t id;
 	const FdTable *msg;
-	struct planned **entry;      /* parallel to msg->entry */
+	struct planned **entry; /* parallel to msg->entry */
 	VEC(struct number_range) reserved;
-	VEC(struct planned *) late;  /* arrive over the channel, in this order */
-	unsigned int channel[2];     /* parked numbers: the coordinator's end, the task's */
+	VEC(struct planned *) late; /* arrive over the channel, in this order */
+	unsigned int channel[2];    /* parked numbers: the coordinator's end, the task's */
 };
 struct file_plan {
-	struct map by_id;            /* id + 0 -> struct planned */
+	struct map by_id;	     /* id + 0 -> struct planned */
 	VEC(struct planned *) all;   /* by id */
 	VEC(struct planned *) order; /* what is needed first */
 	VEC(struct file_table *) table;
-	struct number_range parked;  /* in no table of the tree */
+	struct number_range parked; /* in no table of the tree */
 };
 
 struct file_table *graph_table(const struct file_plan *p, uint32_t id);
@@ -48,6 +48,8 @@ int object_open(struct opener *op, struct planned *p);
 int object_fill(struct opener *op, struct planned *p);
 /* Moves p->o.fd to `number`, close-on-exec; a twin that is in the way steps aside. */
 int object_place(struct planned *p, unsigned int number);
+/* The object and its twins, at once: to their parked numbers or those in the first table. */
+int object_place_all(struct planned *p, bool parked);
 
 /* Sends and receives descriptors. */
 int channel_send(int channel, const int *fd, size_t n);

@@ -1,11 +1,11 @@
 /*
  * Which descriptors are the same open file description.
  *
- * The kernel gives descriptions no number. What is visible (device, inode, position, flags, mount, the
- * number of an eventfd) tells most of them apart for free; among those that look alike kcmp(2) gives a
- * total order, so that each new one costs a binary search. All tasks are stopped: what is visible of
- * one description is equal through every descriptor. Remaining times of timers run on, so they are
- * no part of it.
+ * The kernel gives descriptions no number. What is visible (device, inode, position, flags, mount,
+ * the number of an eventfd) tells most of them apart for free; among those that look alike kcmp(2)
+ * gives a total order, so that each new one costs a binary search. All tasks are stopped: what is
+ * visible of one description is equal through every descriptor. Remaining times of timers run on,
+ * so they are no part of it.
  */
 #include "core/file-space.h"
 
@@ -43,8 +43,8 @@ static int class_search(const struct seen_class *c, const struct fd_probe *p, si
 		int r = sys_kcmp_file(tid, p->number, task_main(s->task)->tid, s->number);
 
 		if (r < 0)
-			return fail(r, "compare descriptor %d with descriptor %d of task %d", p->number,
-				    s->number, s->task->pid);
+			return fail(r, "compare descriptor %d with descriptor %d of task %d",
+				    p->number, s->number, s->task->pid);
 		if (r == 0) {
 			*ret_at = mid;
 			return 1;
@@ -63,8 +63,11 @@ static struct fd_seen *seen_new(struct dump *d, const struct fd_probe *p)
 	struct file_space *f = d->files;
 	struct fd_seen *s = arena_new(&d->arena, struct fd_seen);
 
-	*s = (struct fd_seen){ .id = f->n_ofd++, .task = p->task, .number = p->number,
-			       .dev = p->st.st_dev, .ino = p->st.st_ino };
+	*s = (struct fd_seen){ .id = f->n_ofd++,
+			       .task = p->task,
+			       .number = p->number,
+			       .dev = p->st.st_dev,
+			       .ino = p->st.st_ino };
 	s->next = map_get(&f->by_inode, s->dev, s->ino);
 	map_put(&f->by_inode, s->dev, s->ino, s);
 	return s;
@@ -89,7 +92,8 @@ int identity_find(struct dump *d, struct fd_probe *p, struct fd_seen **ret, bool
 	*ret_new = !r;
 	if (!r) {
 		(void)vec_push(&d->arena, &c->seen);
-		memmove(&c->seen.v[at + 1], &c->seen.v[at], (c->seen.n - 1 - at) * sizeof(c->seen.v[0]));
+		memmove(&c->seen.v[at + 1], &c->seen.v[at],
+			(c->seen.n - 1 - at) * sizeof(c->seen.v[0]));
 		c->seen.v[at] = seen_new(d, p);
 	}
 	*ret = c->seen.v[at];
@@ -99,6 +103,11 @@ int identity_find(struct dump *d, struct fd_probe *p, struct fd_seen **ret, bool
 const struct fd_seen *files_seen(const struct dump *d, uint64_t dev, uint64_t ino)
 {
 	return map_get(&d->files->by_inode, dev, ino);
+}
+
+const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsigned int number)
+{
+	return map_get(&d->files->by_number, t->files, number);
 }
 
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first)

@@ -1,10 +1,10 @@
 /*
  * Descriptors that the caller of a restore hands over in the place of dumped ones (--inherit-fd).
  *
- * The key is the text by which the dumped file is known: "pipe:[123]", "socket:[123]", "tty[..:..]", or
- * a path without its leading slash. The caller's own description is what the tasks get (its position
- * and flags), except for pipes, which are opened anew with the saved flags, so that only the pipe is
- * shared with the caller. One key may stand for several descriptions.
+ * The key is the text by which the dumped file is known: "pipe:[123]", "socket:[123]",
+ * "tty[..:..]", or a path without its leading slash. The caller's own description is what the tasks
+ * get (its position and flags), except for pipes, which are opened anew with the saved flags, so
+ * that only the pipe is shared with the caller. One key may stand for several descriptions.
  */
 #include "core/file-inherit.h"
 
@@ -20,7 +20,8 @@ static bool matches(const Ofd *o, const char *key)
 {
 	if (o->key && !strcmp(o->key, key))
 		return true;
-	return o->name && (!strcmp(o->name, key) || (o->name[0] == '/' && !strcmp(o->name + 1, key)));
+	return o->name &&
+	       (!strcmp(o->name, key) || (o->name[0] == '/' && !strcmp(o->name + 1, key)));
 }
 
 int inherit_plan(struct restore *r)
@@ -31,15 +32,18 @@ int inherit_plan(struct restore *r)
 		bool used = false;
 
 		if (sys_stat(i->fd, "", 0, &st, NULL))
-			(void)refuse(&r->blockers, 0, arena_printf(&r->arena, "--inherit-fd fd[%d]", i->fd),
-				     "the tool was started without this descriptor", NULL); /* collected */
+			(void)refuse(&r->blockers, 0,
+				     arena_printf(&r->arena, "--inherit-fd fd[%d]", i->fd),
+				     "the tool was started without this descriptor",
+				     NULL); /* collected */
 		vec_foreach(p, &r->files->all)
 			if (matches((*p)->o.ofd, i->key)) {
 				(*p)->inherited = i->fd;
 				used = true;
 			}
 		if (!used)
-			log_info("--inherit-fd %s: nothing in the checkpoint has this name", i->key);
+			log_info("--inherit-fd %s: nothing in the checkpoint has this name",
+				 i->key);
 	}
 	return 0;
 }

@@ -1,9 +1,10 @@
 /*
- * Locks on files, as the fdinfo of the descriptors that hold them shows them: flock(2) and OFD locks
- * belong to a description, POSIX locks to a descriptor table. The first two are taken by whoever opens
- * the description; a POSIX lock vanishes with any close of the file in its table, so it is taken as the
- * last file operation of the process, in the blob, when all mappings are made and all descriptors
- * closed. (Processes that share a table: by the first of them.) All are taken without waiting: an outsider that took the lock meanwhile is reported.
+ * Locks on files, as the fdinfo of the descriptors that hold them shows them: flock(2) and OFD
+ * locks belong to a description, POSIX locks to a descriptor table. The first two are taken by
+ * whoever opens the description; a POSIX lock vanishes with any close of the file in its table, so
+ * it is taken as the last file operation of the process, in the blob, when all mappings are made
+ * and all descriptors closed. (Processes that share a table: by the first of them.) All are taken
+ * without waiting: an outsider that took the lock meanwhile is reported.
  *
  * F_GETLK tells others the process id of the setter.
  */
@@ -36,7 +37,8 @@ static int add_lock(struct dump *d, struct fd_probe *p, Ofd *msg, const struct f
 	if (l->kind == FDINFO_LOCK_POSIX)
 		return 0; /* the table's */
 	if (l->kind == FDINFO_LOCK_LEASE || l->kind == FDINFO_LOCK_DELEG)
-		return fd_refuse(d, p, "it holds a lease", "give it back (F_SETLEASE, F_UNLCK) before");
+		return fd_refuse(d, p, "it holds a lease",
+				 "give it back (F_SETLEASE, F_UNLCK) before");
 	o = arena_new(&d->arena, OfdLock);
 	ofd_lock__init(o);
 	o->kind = l->kind == FDINFO_LOCK_FLOCK ? OFD_LOCK__KIND__FLOCK : OFD_LOCK__KIND__OFD;
@@ -101,11 +103,14 @@ void lock_table(struct dump *d, FdTable *msg)
 	msg->n_lock = d->files->posix.n;
 }
 
-/* --- restore ------------------------------------------------------------------------------------- */
+/* --- restore -------------------------------------------------------------------------------------
+ */
 
 static struct flock flock_of(uint32_t type, uint64_t start, uint64_t len)
 {
-	return (struct flock){ .l_type = (short)type, .l_whence = SEEK_SET, .l_start = (off_t)start,
+	return (struct flock){ .l_type = (short)type,
+			       .l_whence = SEEK_SET,
+			       .l_start = (off_t)start,
 			       .l_len = (off_t)len };
 }
 
@@ -117,7 +122,8 @@ int lock_take(const struct fd_obj *obj, int fd)
 		int r;
 
 		if (l->kind == OFD_LOCK__KIND__FLOCK)
-			r = (int)sys(SYS_flock, fd, (l->type == F_WRLCK ? LOCK_EX : LOCK_SH) | LOCK_NB);
+			r = (int)sys(SYS_flock, fd,
+				     (l->type == F_WRLCK ? LOCK_EX : LOCK_SH) | LOCK_NB);
 		else
 			r = sys_fcntl(fd, F_OFD_SETLK, (long)&f);
 		if (r)
@@ -133,8 +139,8 @@ int lock_stage(struct prog *p, const FdTable *table)
 		const PosixLock *l = table->lock[i];
 		struct flock f = flock_of(l->type, l->start, l->len);
 
-		prog_where(p, "lock %" PRIu64 " bytes at %" PRIu64 " of descriptor %" PRIu32, l->len,
-			   l->start, l->number);
+		prog_where(p, "lock %" PRIu64 " bytes at %" PRIu64 " of descriptor %" PRIu32,
+			   l->len, l->start, l->number);
 		prog_call(p, SYS_fcntl, l->number, F_SETLK, prog_in(p, &f, sizeof(f)));
 	}
 	return 0;

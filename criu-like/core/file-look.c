@@ -1,6 +1,6 @@
 /*
- * Files that no restore could make again, known by the text of their link, and the look at them before
- * anything is stopped: a dump that cannot succeed shall not stop a program at all.
+ * Files that no restore could make again, known by the text of their link, and the look at them
+ * before anything is stopped: a dump that cannot succeed shall not stop a program at all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +20,16 @@ static const struct opaque {
 } opaque[] = {
 	{ "anon_inode:[io_uring]", "rings of io_uring live in the kernel only",
 	  "close the ring before the dump, or run the program without io_uring" },
-	{ "anon_inode:[perf_event]", "performance counters cannot be set", "close it before the dump" },
-	{ "anon_inode:bpf", "programs and maps in the kernel cannot be saved", "unload it before the dump" },
-	{ "anon_inode:[userfaultfd]", "it is bound to the memory it watches", "close it before the dump" },
-	{ "anon_inode:[fanotify]", "marks of fanotify cannot be saved", "close it before the dump" },
-	{ "anon_inode:kvm", "virtual machines cannot be saved", "save the machine with its own tool" },
+	{ "anon_inode:[perf_event]", "performance counters cannot be set",
+	  "close it before the dump" },
+	{ "anon_inode:bpf", "programs and maps in the kernel cannot be saved",
+	  "unload it before the dump" },
+	{ "anon_inode:[userfaultfd]", "it is bound to the memory it watches",
+	  "close it before the dump" },
+	{ "anon_inode:[fanotify]", "marks of fanotify cannot be saved",
+	  "close it before the dump" },
+	{ "anon_inode:kvm", "virtual machines cannot be saved",
+	  "save the machine with its own tool" },
 	{ "anon_inode:[landlock-ruleset]", "its rules cannot be read", "close it before the dump" },
 	{ "anon_inode:seccomp notify", "a supervisor's channel cannot be made again",
 	  "end the supervision before the dump" },
@@ -58,11 +63,13 @@ static void look_at_descriptors(struct dump *d, pid_t pid, int fd_dir)
 		const char *remedy = NULL, *reason;
 
 		(void)snprintf(name, sizeof(name), "%u", number[i]); /* always fits */
-		reason = sys_readlink(fd_dir, name, link, sizeof(link)) < 0 ? NULL : opaque_reason(link, &remedy);
+		reason = sys_readlink(fd_dir, name, link, sizeof(link)) < 0
+				 ? NULL
+				 : opaque_reason(link, &remedy);
 		if (reason)
 			(void)refuse(&d->blockers, pid,
-				     arena_printf(&d->arena, "descriptor %s (%s)", name, link), reason,
-				     remedy); /* collected; the phase ends with the list */
+				     arena_printf(&d->arena, "descriptor %s (%s)", name, link),
+				     reason, remedy); /* collected; the phase ends with the list */
 	}
 }
 
@@ -99,7 +106,8 @@ int files_look(struct dump *d)
 	for (size_t i = 0; i < todo.pid.n; i++) {
 		const char *path = arena_printf(&d->arena, "/proc/%d", todo.pid.v[i]);
 		_close_ int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-		_close_ int fds = dir < 0 ? -1 : sys_openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+		_close_ int fds =
+			dir < 0 ? -1 : sys_openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
 		if (fds < 0)
 			continue;

@@ -18,7 +18,8 @@ enum { SCM_BATCH = 250 }; /* the kernel's limit is 253 */
 
 int object_open(struct opener *op, struct planned *p)
 {
-	log_scope("open file %" PRIu32 " (%s)", p->o.id, p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
+	log_scope("open file %" PRIu32 " (%s)", p->o.id,
+		  p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
 	int fd;
 
 	if (p->o.fd >= 0)
@@ -48,15 +49,16 @@ static int move_to(int *fd, unsigned int number, int flags)
 
 int object_place(struct planned *p, unsigned int number)
 {
-	struct fd_obj *twin = p->o.twin;
-	int r = 0;
+	int r;
 
-	if (twin && twin->fd >= 0 && (unsigned int)twin->fd == number && twin->fd != p->o.fd) {
-		int aside = sys_fcntl(twin->fd, F_DUPFD_CLOEXEC, 0);
+	for (struct fd_obj *t = p->o.twin; t && t != &p->o; t = t->twin) {
+		int aside = t->fd;
 
-		if (aside < 0)
+		if (t->fd == (int)number && t->fd != p->o.fd)
+			aside = sys_fcntl(t->fd, F_DUPFD_CLOEXEC, 0);
+		if (aside < 0 && t->fd >= 0)
 			return fail(aside, "move descriptor %u out of the way", number);
-		twin->fd = aside;
+		t->fd = aside;
 	}
 	r = move_to(&p->o.fd, number, O_CLOEXEC);
 	return r ? fail(r, "put a file at descriptor %u", number) : 0;
@@ -64,7 +66,8 @@ int object_place(struct planned *p, unsigned int number)
 
 int object_fill(struct opener *op, struct planned *p)
 {
-	log_scope("open file %" PRIu32 " (%s)", p->o.id, p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
+	log_scope("open file %" PRIu32 " (%s)", p->o.id,
+		  p->o.ofd->name ? p->o.ofd->name : p->o.ofd->kind);
 	int r = 0;
 
 	if (p->inherited >= 0)
@@ -74,7 +77,20 @@ int object_fill(struct opener *op, struct planned *p)
 	return r ? r : lock_take(&p->o, p->o.fd);
 }
 
-/* --- sockets between the coordinator and a task --------------------------------------------------- */
+int object_place_all(struct planned *p, bool parked)
+{
+	struct planned *next = p;
+	int r;
+
+	do {
+		r = object_place(next, parked ? next->parked : next->number);
+		next = next->o.twin ? planned_of(next->o.twin) : p;
+	} while (!r && next != p);
+	return r;
+}
+
+/* --- sockets between the coordinator and a task
+ * --------------------------------------------------- */
 
 union scm_buffer {
 	struct cmsghdr head;
@@ -86,7 +102,9 @@ static int send_batch(int channel, const int *fd, size_t n)
 	union scm_buffer b = { 0 };
 	char byte = 0;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = b.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = b.bytes,
 			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 	long r;
 
@@ -103,7 +121,9 @@ static int receive_batch(int channel, int *fd, size_t n)
 	union scm_buffer b = { 0 };
 	char byte;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = b.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = b.bytes,
 			    .msg_controllen = sizeof(b.bytes) };
 	long r = sys(SYS_recvmsg, channel, &m, MSG_CMSG_CLOEXEC);
 

@@ -1,11 +1,11 @@
 /*
  * The coordinator's part: descriptions that several tables hold.
  *
- * They are opened before the first fork, so that every task inherits them, at numbers that no table of
- * the tree uses (the lowest gap that is free in all of them: a table grows to the highest number it
- * ever held and never shrinks). What needs the tasks to exist follows over one socket per table that
- * wants it. Copies of the coordinator are closed before any task runs, or no reader would ever see the
- * end of a pipe.
+ * They are opened before the first fork, so that every task inherits them, at numbers that no table
+ * of the tree uses (the lowest gap that is free in all of them: a table grows to the highest number
+ * it ever held and never shrinks). What needs the tasks to exist follows over one socket per table
+ * that wants it. Copies of the coordinator are closed before any task runs, or no reader would ever
+ * see the end of a pipe.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static int compare(const void *a, const void *b)
 
 static int add_own(struct restore *r, struct number_list *used)
 {
-	_close_ int dir = sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	_close_ int dir =
+		sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	unsigned int *number;
 	size_t n;
 	int e = dir < 0 ? dir : numbers_list(&r->arena, dir, &number, &n);
@@ -136,7 +137,7 @@ static int open_all(struct restore *r, bool late)
 			continue;
 		e = object_open(&op, *p);
 		if (!e)
-			e = object_place(*p, (*p)->parked);
+			e = object_place_all(*p, true);
 		if (e)
 			return e;
 	}

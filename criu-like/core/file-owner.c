@@ -1,11 +1,11 @@
 /*
  * Who gets signals about a description (F_SETOWN_EX, F_SETSIG, O_ASYNC).
  *
- * The kernel remembers a task, process or group, and the real and effective user of the caller, which
- * it checks when a signal is sent (F_GETOWNER_UIDS tells them). The owner must exist when it is set, so
- * this happens in a task, when all tasks exist; the users are put on by switching the real and
- * effective user of the thread around the call. O_ASYNC comes last: the kernel remembers the number
- * it was set through.
+ * The kernel remembers a task, process or group, and the real and effective user of the caller,
+ * which it checks when a signal is sent (F_GETOWNER_UIDS tells them). The owner must exist when it
+ * is set, so this happens in a task, when all tasks exist; the users are put on by switching the
+ * real and effective user of the thread around the call. O_ASYNC comes last: the kernel remembers
+ * the number it was set through.
  */
 #include "core/file-owner.h"
 
@@ -17,10 +17,10 @@
 #include "kernel/descriptor.h"
 
 #define F_GETOWNER_UIDS_NR 17
-#define F_SETSIG_NR 10
-#define F_GETSIG_NR 11
-#define F_SETOWN_EX_NR 15
-#define F_GETOWN_EX_NR 16
+#define F_SETSIG_NR	   10
+#define F_GETSIG_NR	   11
+#define F_SETOWN_EX_NR	   15
+#define F_GETOWN_EX_NR	   16
 
 struct owner_ex {
 	int type;
@@ -72,7 +72,8 @@ static int set_owner(const OfdOwner *w, int fd)
 		return r;
 	r = sys_fcntl(fd, F_SETOWN_EX_NR, (long)&o);
 	/* The saved user kept the way back open. */
-	if (change && sys(SYS_setresuid, -1, uid[2], -1) == 0 && sys(SYS_setresuid, uid[0], uid[1], uid[2]))
+	if (change && sys(SYS_setresuid, -1, uid[2], -1) == 0 &&
+	    sys(SYS_setresuid, uid[0], uid[1], uid[2]))
 		return -EPERM;
 	return r == -ESRCH ? 0 : r; /* an owner that has died meant nothing before either */
 }

@@ -3,8 +3,8 @@
  *
  * ofd.img names every description with its kind; the kinds' images hold the rest under the same
  * number; fd_table.img says who holds what where. Everything that can be known before a process
- * exists is refused here, all of it at once: kinds that this tool does not know, references that lead
- * nowhere, numbers beyond the limit, files that changed.
+ * exists is refused here, all of it at once: kinds that this tool does not know, references that
+ * lead nowhere, numbers beyond the limit, files that changed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +27,13 @@ struct fd_obj *files_find(struct restore *r, uint32_t id)
 	return p ? &p->o : NULL;
 }
 
+const struct task *files_owner(struct restore *r, const struct fd_obj *o)
+{
+	const struct planned *p = planned_of(o);
+
+	return p->first ? r->tree.task.v[p->first->id] : NULL;
+}
+
 static const struct fd_kind *kind_named(const char *name)
 {
 	for (size_t i = 0; fd_kinds[i]; i++)
@@ -35,7 +42,8 @@ static const struct fd_kind *kind_named(const char *name)
 	return NULL;
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------
+ */
 
 static int add_object(struct restore *r, uint32_t id, const Ofd *ofd)
 {
@@ -49,8 +57,10 @@ static int add_object(struct restore *r, uint32_t id, const Ofd *ofd)
 	*vec_push(&r->arena, &r->files->all) = p;
 	if (p->o.kind)
 		return 0;
-	(void)refuse(&r->blockers, 0, arena_printf(&r->arena, "open file '%s'", ofd->name ? ofd->name : ""),
-		     arena_printf(&r->arena, "files of kind '%s' are unknown to this version", ofd->kind),
+	(void)refuse(&r->blockers, 0,
+		     arena_printf(&r->arena, "open file '%s'", ofd->name ? ofd->name : ""),
+		     arena_printf(&r->arena, "files of kind '%s' are unknown to this version",
+				  ofd->kind),
 		     "restore with the version that made the checkpoint"); /* collected */
 	return 0;
 }
@@ -85,7 +95,8 @@ static int read_kind(struct restore *r, const struct fd_kind *k)
 		struct planned *p = map_get(&r->files->by_id, id, 0);
 
 		if (!p || p->o.kind != k || p->o.msg)
-			return fail(-EPROTO, "image '%s': record %" PRIu32 " belongs to no description",
+			return fail(-EPROTO,
+				    "image '%s': record %" PRIu32 " belongs to no description",
 				    k->name, id);
 		p->o.msg = m;
 	}
@@ -113,8 +124,10 @@ static int add_entry(struct restore *r, struct file_table *t, size_t i)
 	struct planned *p = map_get(&r->files->by_id, e->ofd, 0);
 
 	if (!p)
-		return fail(-EPROTO, "image 'fd_table': descriptor %" PRIu32 " of table %" PRIu32
-			    " has no description", e->number, t->id);
+		return fail(-EPROTO,
+			    "image 'fd_table': descriptor %" PRIu32 " of table %" PRIu32
+			    " has no description",
+			    e->number, t->id);
 	if (e->number > 1 << 30 || (i && t->msg->entry[i - 1]->number >= e->number))
 		return fail(-EPROTO, "image 'fd_table': table %" PRIu32 " is not in order", t->id);
 	t->entry[i] = p;
@@ -165,7 +178,8 @@ static int read_tables(struct restore *r)
 	return e;
 }
 
-/* --- judging ------------------------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------------------------------
+ */
 
 static int check_numbers(struct restore *r)
 {
@@ -178,12 +192,13 @@ static int check_numbers(struct restore *r)
 		const FdTable *m = (*t)->msg;
 
 		if (m->n_entry && m->entry[m->n_entry - 1]->number + 8 >= limit.rlim_max)
-			(void)refuse(&r->blockers, r->tree.task.v[(*t)->id]->pid,
-				     arena_printf(&r->arena, "descriptor %" PRIu32,
-						  m->entry[m->n_entry - 1]->number),
-				     arena_printf(&r->arena, "the tool's limit of open files is %lu",
-						  (unsigned long)limit.rlim_max),
-				     "raise the hard limit (ulimit -Hn) of the shell"); /* collected */
+			(void)refuse(
+				&r->blockers, r->tree.task.v[(*t)->id]->pid,
+				arena_printf(&r->arena, "descriptor %" PRIu32,
+					     m->entry[m->n_entry - 1]->number),
+				arena_printf(&r->arena, "the tool's limit of open files is %lu",
+					     (unsigned long)limit.rlim_max),
+				"raise the hard limit (ulimit -Hn) of the shell"); /* collected */
 	}
 	return 0;
 }
@@ -261,7 +276,8 @@ int files_plan(struct restore *r)
 	return r->blockers.list.n ? -ENOTSUP : 0;
 }
 
-/* --- numbers ------------------------------------------------------------------------------------- */
+/* --- numbers -------------------------------------------------------------------------------------
+ */
 
 unsigned int numbers_gap(const unsigned int *sorted, size_t n_sorted, unsigned int n)
 {

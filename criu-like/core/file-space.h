@@ -15,19 +15,20 @@ struct late_dump {
 	const struct fd_kind *kind;
 };
 struct file_space {
-	struct map by_look;              /* hash of what is visible -> struct seen_class */
-	struct map by_inode;             /* device, inode -> first struct fd_seen */
-	struct map group;                /* device, inode -> number + 1 */
-	struct map fs_type;              /* device -> struct fs_entry */
+	struct map by_look;   /* hash of what is visible -> struct seen_class */
+	struct map by_inode;  /* device, inode -> first struct fd_seen */
+	struct map by_number; /* table, number -> struct fd_seen */
+	struct map group;     /* device, inode -> number + 1 */
+	struct map fs_type;   /* device -> struct fs_entry */
 	uint32_t n_ofd, n_group;
 	struct image *ofd_image;
-	struct image **kind_image;       /* parallel to fd_kinds[] */
+	struct image **kind_image; /* parallel to fd_kinds[] */
 	VEC(struct late_dump) late;
-	const struct task *at;           /* whose directories are open */
+	const struct task *at; /* whose directories are open */
 	int fd_dir, fdinfo_dir;
-	VEC(PosixLock *) posix;          /* of the table at hand */
-	VEC(uint32_t) posix_ofd;         /* parallel: the description it was seen through */
-	VEC(int) kept;                   /* copies whose close would ask a file server */
+	VEC(PosixLock *) posix;	 /* of the table at hand */
+	VEC(uint32_t) posix_ofd; /* parallel: the description it was seen through */
+	VEC(int) kept;		 /* copies whose close would ask a file server */
 };
 
 /* The description p->fd is a copy of; *ret_new tells that it was not met before. */

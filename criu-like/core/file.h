@@ -14,24 +14,28 @@
 /*
  * Open file descriptions and descriptor tables. An open file description is numbered once over the
  * whole tree (id) and belongs to one kind; tables (files_struct, id = task.files) hold
- * (number, close-on-exec, description). Images: fd_table.img (one record per table), ofd.img (one per
- * description: kind, flags, position, owner), <kind>.img.
+ * (number, close-on-exec, description). Images: fd_table.img (one record per table), ofd.img (one
+ * per description: kind, flags, position, owner), <kind>.img.
  */
-struct fd_probe {                /* dump: what is known about a description, from outside */
-	const struct task *task;     /* a task that holds it ... */
-	int number;                  /* ... under this number */
-	int fd;                      /* our copy (pidfd_getfd), never modified */
+struct fd_probe {		 /* dump: what is known about a description, from outside */
+	const struct task *task; /* a task that holds it ... */
+	int number;		 /* ... under this number */
+	int fd;			 /* our copy (pidfd_getfd), never modified */
 	struct stat st;
 	uint32_t id;
-	uint64_t flags, pos;         /* f_flags without O_CLOEXEC */
+	uint64_t flags, pos; /* f_flags without O_CLOEXEC */
 	uint32_t mnt_id;
 	struct fdinfo info;
-	const char *link;            /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
-	const char *key;             /* set by dump(): what --inherit-fd and --external call it */
+	const char *link; /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
+	const char *key;  /* set by dump(): what --inherit-fd and --external call it */
 };
 const char *fd_link(struct dump *d, struct fd_probe *p);
 /* f_type of the file system the file lies on. */
 long fd_fs_type(struct dump *d, const struct fd_probe *p);
+/* Whether its link is "anon_inode:" and this name. */
+bool fd_is_anon(struct dump *d, struct fd_probe *p, const char *name);
+/* Reads fdinfo again, after something was asked that changes it. */
+int fd_info_again(struct dump *d, struct fd_probe *p);
 /* "descriptor 7 (pipe:[123])", for messages. */
 const char *fd_text(struct dump *d, struct fd_probe *p);
 /* refuse() for this descriptor. */
@@ -40,33 +44,37 @@ int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char
 /* A description that has been met; for kinds that refer to others (`dump_last`). */
 struct fd_seen {
 	uint32_t id;
-	const struct task *task;     /* where it was met first ... */
-	int number;                  /* ... under this number */
+	const struct task *task; /* where it was met first ... */
+	int number;		 /* ... under this number */
 	uint64_t dev, ino;
 	const struct fd_kind *kind;
-	const struct fd_seen *next;  /* same device and inode */
+	const struct fd_seen *next; /* same device and inode */
 };
 /* Everything open on this inode: a list, by fd_seen.next. */
 const struct fd_seen *files_seen(const struct dump *d, uint64_t dev, uint64_t ino);
-/* A number over the whole tree for this (device, inode) of a kind with identity of its own (pipes). */
+/* What a task has under this number, NULL: nothing. Complete for kinds with `dump_last`. */
+const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsigned int number);
+/* A number over the whole tree for this (device, inode) of a kind with identity of its own (pipes).
+ */
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first);
 
-struct fd_obj {                  /* restore: one description */
+struct fd_obj { /* restore: one description */
 	uint32_t id;
 	const struct fd_kind *kind;
-	const void *msg;             /* the kind's message */
-	const Ofd *ofd;              /* the generic part */
-	bool shared;                 /* in several tables: opened by the coordinator */
-	bool late;                   /* needs the tasks to exist (set in plan()) */
-	int fd;                      /* where it is open in this process during opening; -1 */
-	VEC(struct fd_obj *) needs;  /* opened before this one; open in this process in fill() and finish() */
-	struct fd_obj *twin;         /* created together with that one (pipe ends, pairs); set in plan() */
+	const void *msg; /* the kind's message */
+	const Ofd *ofd;	 /* the generic part */
+	bool shared;	 /* in several tables: opened by the coordinator */
+	bool late;	 /* needs the tasks to exist (set in plan()) */
+	int fd;		 /* where it is open in this process during opening; -1 */
+	VEC(struct fd_obj *)
+	needs; /* opened before this one; open in this process in fill() and finish() */
+	struct fd_obj *twin; /* created together with that one (a ring); set in plan_group() */
 };
 
 struct fd_kind {
 	const char *name;
 	const ProtobufCMessageDescriptor *descriptor;
-	bool dump_last;              /* dump() needs the numbers of other descriptions */
+	bool dump_last; /* dump() needs the numbers of other descriptions */
 	bool (*match)(struct dump *d, struct fd_probe *p);
 	/* 0, or refuse() with the reason. */
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
@@ -74,28 +82,30 @@ struct fd_kind {
 	int (*look)(struct dump *d, struct fd_probe *p);
 	int (*plan)(struct restore *r, struct fd_obj *o);
 	/*
-	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook that is
-	 * called once for each group, after all plan(): it sets twin and needs.
+	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook
+	 * that is called once for each group, after all plan(): it sets twin and needs.
 	 */
 	uint64_t (*group)(const void *msg);
 	int (*plan_group)(struct restore *r, struct fd_obj **member, size_t n);
-	/* Opens it; any number, close-on-exec. Objects with a twin may set twin->fd as well. */
+	/* Opens it; any number, close-on-exec. Those with a twin set twin->fd too. */
 	int (*open)(struct opener *o, const struct fd_obj *obj);
 	/* Content and links, once everything in `needs` is open. */
 	int (*fill)(struct opener *o, const struct fd_obj *obj, int fd);
 	/*
-	 * In the first task that holds it, at its lowest number there, everything in `needs` open in this
-	 * process (epoll items; controlling terminals...).
+	 * In the first task that holds it, at its lowest number there, everything in `needs` open
+	 * in this process (epoll items; controlling terminals...).
 	 */
 	int (*finish)(struct self *s, const struct fd_obj *obj, int fd);
-	/* What has to wait for the blob: arming, POSIX locks. `number`: final number in at->task. */
-	int (*stage)(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number);
+	/* What has to wait for the blob: arming, POSIX locks. `number`: final number in at->task.
+	 */
+	int (*stage)(struct prog *p, const struct stage_at *at, const struct fd_obj *obj,
+		     int number);
 };
 extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 
 /* --- the engine, called by the conductors ---------------------------------------------------- */
-int files_look(struct dump *d);  /* before the freeze: outside only; collects blockers */
-int files_dump(struct dump *d);  /* everything stopped: numbers, dumps, writes the images */
+int files_look(struct dump *d); /* before the freeze: outside only; collects blockers */
+int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
 
 int files_plan(struct restore *r);
 /*
@@ -107,15 +117,19 @@ int files_reserve(struct restore *r, const struct task *t, unsigned int n);
 int files_open_shared(struct restore *r);
 /* Coordinator, all tasks exist (they wait): shared descriptions that need them. */
 int files_open_late(struct restore *r);
-/* In the task: opens what is private, puts everything at its number, closes all else but the reserved. */
+/* In the task: opens what is private, puts everything at its number, closes all else but the
+ * reserved. */
 int files_apply(struct self *s);
 /* Coordinator: closes its copies, before any task runs. */
 void files_close_shared(struct restore *r);
 /*
- * The coordinator's descriptors that a task inherited are closed at the start of files_apply(), except
- * for shared ones and the reserved numbers: kinds that read images while they open are `shared`.
+ * The coordinator's descriptors that a task inherited are closed at the start of files_apply(),
+ * except for shared ones and the reserved numbers: kinds that read images while they open are
+ * `shared`.
  */
 /* Operations of descriptor kinds for the leader's program. */
 int files_stage(struct prog *p, const struct stage_at *at);
+/* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
+const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 /* The object with this id, NULL: none. */
 struct fd_obj *files_find(struct restore *r, uint32_t id);

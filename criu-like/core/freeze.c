@@ -36,6 +36,8 @@ enum {
 	DEFAULT_TIMEOUT_S = 10,
 	PIDFD_OF_THREAD = O_EXCL, /* 6.9+ */
 	CLONE3 = 435,
+	FEW_THREADS = 64,
+	AT_ONCE = 16,
 };
 
 static int parse_status(struct dump *d, const struct task *t, pid_t tid, struct proc_status *ret)
@@ -66,7 +68,8 @@ static int explain_refusal(struct dump *d, struct victim_thread *v, int error)
 		v->gone = true;
 		return 0;
 	}
-	if (s.tracer_pid == d->victims->self)
+	v->interrupted = s.tracer_pid == d->victims->self;
+	if (v->interrupted)
 		return 0;
 	if (s.tracer_pid)
 		return refuse(&d->blockers, pid, "process",
@@ -86,8 +89,6 @@ static int seize(struct dump *d, struct victim_task *t, pid_t tid)
 	*vec_push(&d->arena, &d->victims->thread) = v;
 	*vec_push(&d->arena, &t->thread) = v;
 	map_put(&d->victims->by_tid, (uint64_t)tid, 0, v);
-	if (!r)
-		r = trace_interrupt(tid);
 	if (r == -ESRCH) {
 		v->gone = true;
 		return 0;
@@ -177,7 +178,8 @@ static int take_report(struct victim_thread *v, const struct trace_stop *s)
 		v->group_stop = s->sig == SIGTRAP ? 0 : s->sig;
 		return 0;
 	}
-	r = trace_cont(v->tid, s->event ? 0 : s->sig);
+	r = trace_interrupt(v->tid); /* any trap drops a request that came before it (6.18) */
+	r = r < 0 ? r : trace_cont(v->tid, s->event ? 0 : s->sig);
 	return r == -ESRCH ? 0 : r;
 }
 
@@ -220,20 +222,31 @@ static int seize_new(struct dump *d, struct victim_task *t)
 	return found;
 }
 
-/* Threads of one process until there are no new ones; those found by the first round are attached already. */
-static int stop_task(struct dump *d, struct victim_task *t)
+static void interrupt(struct victim_thread *v)
 {
-	size_t done = 0;
-	int r;
+	if (v->interrupted || v->gone)
+		return;
+	v->interrupted = true;
+	v->gone = trace_interrupt(v->tid) == -ESRCH;
+}
 
-	do {
-		for (; done < t->thread.n; done++) {
-			r = t->thread.v[done]->stopped ? 0 : await(d, t->thread.v[done]);
-			if (r < 0)
-				return r;
-		}
-		r = seize_new(d, t);
-	} while (r > 0);
+/*
+ * All attached threads that have not stopped yet. A tool that dies between a thread's stop and its
+ * repair leaves an EINTR to the program, so they are stopped one by one; with many of them that would
+ * cost too many wake-ups.
+ */
+static int stop_attached(struct dump *d, size_t *done)
+{
+	const size_t n = d->victims->thread.n;
+	struct victim_thread **v = d->victims->thread.v;
+	const size_t at_once = n - *done <= FEW_THREADS ? 1 : AT_ONCE;
+	int r = 0;
+
+	for (size_t ahead = *done; *done < n && r >= 0; (*done)++) {
+		for (; ahead < n && ahead < *done + at_once; ahead++)
+			interrupt(v[ahead]);
+		r = await(d, v[*done]);
+	}
 	return r;
 }
 
@@ -290,15 +303,26 @@ static int list_children(struct dump *d, struct victim_task *t)
 	return 0;
 }
 
-/* All processes from `from` on: attached in one go, then waited for. */
+/* All processes from `from` on: attached and stopped until none of them has a new thread. */
 static int stop_level(struct dump *d, size_t from)
 {
-	int r = 0;
+	struct victim_tree *vt = d->victims;
+	size_t done = vt->thread.n;
+	int r;
 
-	for (size_t i = from; i < d->victims->task.n && r >= 0; i++)
-		r = seize_new(d, d->victims->task.v[i]);
-	for (size_t i = from; i < d->victims->task.n && r >= 0; i++)
-		r = stop_task(d, d->victims->task.v[i]);
+	do {
+		int found = 0;
+
+		for (size_t i = from; i < vt->task.n; i++) {
+			r = seize_new(d, vt->task.v[i]);
+			if (r < 0)
+				return r;
+			found += r;
+		}
+		r = stop_attached(d, &done);
+		if (!found)
+			return r;
+	} while (r >= 0);
 	return r;
 }
 

@@ -1,11 +1,11 @@
 /*
  * Files without a name, on restore.
  *
- * A ghost is made once under its old name and keeps it until every description, mapping and directory
- * of it is open; then the name goes, and the kernel shows "name (deleted)" again. Times come last,
- * directly before the name is removed. A file made with O_TMPFILE never gets a name: the coordinator
- * makes it anew with the flags of the description that made it, and other descriptions are opened from
- * that one; so the program may still give it a name.
+ * A ghost is made once under its old name and keeps it until every description, mapping and
+ * directory of it is open; then the name goes, and the kernel shows "name (deleted)" again. Times
+ * come last, directly before the name is removed. A file made with O_TMPFILE never gets a name: the
+ * coordinator makes it anew with the flags of the description that made it, and other descriptions
+ * are opened from that one; so the program may still give it a name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -44,11 +44,13 @@ void ghost_want_name(struct restore *r, struct ghost_file *g, const char *path)
 	*vec_push(&r->arena, &g->alias) = (struct ghost_alias){ .path = path };
 }
 
-/* --- plan ---------------------------------------------------------------------------------------- */
+/* --- plan ----------------------------------------------------------------------------------------
+ */
 
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct ghost_file *)a)->msg->path, ((const struct ghost_file *)b)->msg->path);
+	return strcmp(((const struct ghost_file *)a)->msg->path,
+		      ((const struct ghost_file *)b)->msg->path);
 }
 
 static int read_data(struct restore *r)
@@ -64,7 +66,8 @@ static int read_data(struct restore *r)
 		struct ghost_file *g = ghost_find(r->inodes, id);
 		const GhostData *data = (const GhostData *)m;
 
-		if (!g || data->offset > g->msg->size || data->bytes.len > g->msg->size - data->offset)
+		if (!g || data->offset > g->msg->size ||
+		    data->bytes.len > g->msg->size - data->offset)
 			return fail(-EPROTO, "image 'ghost_data': a piece that belongs to no file");
 		*vec_push(&r->arena, &g->data) = data;
 	}
@@ -83,7 +86,8 @@ int ghost_plan(struct restore *r)
 		return e == -ENOENT ? 0 : e;
 	while ((e = image_next(i, &ghost__descriptor, &id, &m)) > 0) {
 		if (((const Ghost *)m)->path[0] != '/')
-			return fail(-EPROTO, "image 'ghost': '%s' is no path", ((const Ghost *)m)->path);
+			return fail(-EPROTO, "image 'ghost': '%s' is no path",
+				    ((const Ghost *)m)->path);
 		*vec_push(&r->arena, &s->ghost) =
 			(struct ghost_file){ .id = id, .msg = (const Ghost *)m, .fd = -1 };
 	}
@@ -94,7 +98,8 @@ int ghost_plan(struct restore *r)
 	return read_data(r);
 }
 
-/* --- making -------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------
+ */
 
 static int set_metadata(const struct ghost_file *g, const char *name)
 {
@@ -102,7 +107,8 @@ static int set_metadata(const struct ghost_file *g, const char *name)
 	long e = sys(SYS_fchownat, AT_FDCWD, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW);
 
 	if (!e && !S_ISLNK(m->mode))
-		e = sys(SYS_fchmodat, AT_FDCWD, name, m->mode & 07777); /* behind chown and the content */
+		e = sys(SYS_fchmodat, AT_FDCWD, name,
+			m->mode & 07777); /* behind chown and the content */
 	if (e)
 		return fail(e, "set owner and mode of '%s'", name);
 	for (size_t i = 0; i < m->n_xattr; i++) {
@@ -137,14 +143,11 @@ static int make_node(const struct ghost_file *g, const char *name)
 	const Ghost *m = g->msg;
 
 	switch (m->mode & S_IFMT) {
-	case S_IFREG:
-		return make_regular(g, name);
-	case S_IFDIR:
-		return (int)sys(SYS_mkdirat, AT_FDCWD, name, 0700);
+	case S_IFREG: return make_regular(g, name);
+	case S_IFDIR: return (int)sys(SYS_mkdirat, AT_FDCWD, name, 0700);
 	case S_IFLNK:
 		return m->target ? (int)sys(SYS_symlinkat, m->target, AT_FDCWD, name) : -EPROTO;
-	default:
-		return (int)sys(SYS_mknodat, AT_FDCWD, name, (m->mode & S_IFMT) | 0600, m->rdev);
+	default: return (int)sys(SYS_mknodat, AT_FDCWD, name, (m->mode & S_IFMT) | 0600, m->rdev);
 	}
 }
 
@@ -174,7 +177,8 @@ static int make_named(struct restore *r, struct ghost_file *g)
 		return set_metadata(g, g->name);
 	e = inode_place(r, g->msg->path, &name);
 	if (!e)
-		e = journal_add(j, S_ISDIR(g->msg->mode) ? JOURNAL_RMDIR : JOURNAL_UNLINK, name, &g->entry);
+		e = journal_add(j, S_ISDIR(g->msg->mode) ? JOURNAL_RMDIR : JOURNAL_UNLINK, name,
+				&g->entry);
 	if (e)
 		return e;
 	g->name = name;
@@ -221,8 +225,8 @@ static int make_nameless(struct restore *r, struct ghost_file *g)
 	if (!e)
 		e = (int)sys(SYS_fchmod, own, g->msg->mode & 07777);
 	for (size_t i = 0; i < g->msg->n_xattr && !e; i++)
-		e = (int)sys(SYS_setxattr, name, g->msg->xattr[i]->name, g->msg->xattr[i]->value.data,
-			     g->msg->xattr[i]->value.len, 0);
+		e = (int)sys(SYS_setxattr, name, g->msg->xattr[i]->name,
+			     g->msg->xattr[i]->value.data, g->msg->xattr[i]->value.len, 0);
 	if (!e)
 		e = (int)sys(SYS_utimensat, own, NULL, times, 0);
 	if (!e && flags & O_DIRECT)
@@ -244,7 +248,8 @@ int ghost_create_all(struct restore *r)
 	return 0;
 }
 
-/* --- removing ------------------------------------------------------------------------------------ */
+/* --- removing ------------------------------------------------------------------------------------
+ */
 
 static int remove_one(struct restore *r, struct ghost_file *g)
 {
@@ -257,8 +262,10 @@ static int remove_one(struct restore *r, struct ghost_file *g)
 		return 0;
 	vec_foreach(a, &g->alias)
 		if (a->name)
-			(void)inode_unlink(r, a->name, a->entry, false); /* reported there, and in the journal */
-	(void)sys(SYS_utimensat, AT_FDCWD, g->name, times, AT_SYMLINK_NOFOLLOW); /* fails only if it was not made */
+			(void)inode_unlink(r, a->name, a->entry,
+					   false); /* reported there, and in the journal */
+	(void)sys(SYS_utimensat, AT_FDCWD, g->name, times,
+		  AT_SYMLINK_NOFOLLOW); /* fails only if it was not made */
 	e = adopt(r, g) ? 0 : inode_unlink(r, g->name, g->entry, S_ISDIR(g->msg->mode));
 	g->name = NULL;
 	return e;

@@ -1,8 +1,8 @@
 /*
- * Files that are open and have no name any more, on dump: content, metadata and last name go into the
- * checkpoint, once per inode. Content is found by SEEK_DATA, so that holes stay holes, and read through
- * a description of our own with O_NOATIME, so that neither position nor times change. What it costs is
- * measured in blocks, not in length.
+ * Files that are open and have no name any more, on dump: content, metadata and last name go into
+ * the checkpoint, once per inode. Content is found by SEEK_DATA, so that holes stay holes, and read
+ * through a description of our own with O_NOATIME, so that neither position nor times change. What
+ * it costs is measured in blocks, not in length.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -81,7 +81,8 @@ static void add_xattr(struct dump *d, Ghost *m, const char *name, struct span va
 	xattr__init(x);
 	x->name = arena_strdup(&d->arena, name);
 	x->value = (ProtobufCBinaryData){ value.len, arena_memdup(&d->arena, value.p, value.len) };
-	m->xattr = arena_grow(&d->arena, m->xattr, m->n_xattr * sizeof(x), (m->n_xattr + 1) * sizeof(x));
+	m->xattr = arena_grow(&d->arena, m->xattr, m->n_xattr * sizeof(x),
+			      (m->n_xattr + 1) * sizeof(x));
 	m->xattr[m->n_xattr++] = x;
 }
 
@@ -175,14 +176,17 @@ int ghost_dump_finish(struct dump *d)
 
 static int judge(struct dump *d, const struct inode_look *l)
 {
-	uint64_t limit = d->opt->ghost_limit_bytes ? d->opt->ghost_limit_bytes : default_limit_bytes;
+	uint64_t limit =
+		d->opt->ghost_limit_bytes ? d->opt->ghost_limit_bytes : default_limit_bytes;
 	uint64_t size = (uint64_t)l->st.st_blocks * 512;
 
 	if (!S_ISREG(l->st.st_mode) || size <= limit)
 		return 0;
 	return inode_refuse(d, l,
-			    arena_printf(&d->arena, "it is deleted and holds %" PRIu64 " bytes, more than "
-					 "the limit of %" PRIu64, size, limit),
+			    arena_printf(&d->arena,
+					 "it is deleted and holds %" PRIu64 " bytes, more than "
+					 "the limit of %" PRIu64,
+					 size, limit),
 			    arena_printf(&d->arena, "--ghost-limit %" PRIu64, size));
 }
 

@@ -68,9 +68,11 @@ static int find_lost(struct dump *d, struct inode_look *l, FileRef *ref)
 		return r;
 	}
 	if (!l->deleted)
-		return inode_refuse(d, l, "this name leads to another file or nowhere: a mount hides it, or "
-					  "the task sees other mounts",
-				    "unmount what covers it, or dump with the mount namespace");
+		return inode_refuse(
+			d, l,
+			"this name leads to another file or nowhere: a mount hides it, or "
+			"the task sees other mounts",
+			"unmount what covers it, or dump with the mount namespace");
 	r = remap_dump(d, l, &id);
 	ref->has_link_remap = !r;
 	ref->link_remap = r ? 0 : id;

@@ -2,9 +2,9 @@
  * Names that exist only during a restore.
  *
  * A file that was deleted while open shows its last name, so it is made under that name and removed
- * again. Parents that are gone too are made and removed with it. If another file has the name by now,
- * that file is left alone and a similar name is used: the text that the task sees differs then. All of
- * it is in the journal before it is made.
+ * again. Parents that are gone too are made and removed with it. If another file has the name by
+ * now, that file is left alone and a similar name is used: the text that the task sees differs
+ * then. All of it is in the journal before it is made.
  */
 #include <errno.h>
 #include <string.h>
@@ -69,7 +69,8 @@ static const char *nearby(struct restore *r, const char *path)
 	for (size_t len = (size_t)(base - path) - 1; len > 0; len--) {
 		const char *dir = arena_strndup(&r->arena, path, len);
 
-		if (path[len] == '/' && !sys_stat(AT_FDCWD, dir, 0, &st, NULL) && S_ISDIR(st.st_mode))
+		if (path[len] == '/' && !sys_stat(AT_FDCWD, dir, 0, &st, NULL) &&
+		    S_ISDIR(st.st_mode))
 			return arena_printf(&r->arena, "%s/%s", dir, base);
 	}
 	return arena_printf(&r->arena, "/%s", base);
@@ -91,7 +92,8 @@ int inode_place(struct restore *r, const char *path, const char **ret)
 	for (unsigned int i = 1; !sys_stat(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st, NULL); i++)
 		name = arena_printf(&r->arena, "%s.torpor-%u", path, i);
 	if (name != path)
-		log_info("'%s' is another file by now: its deleted namesake is restored as '%s'", path, name);
+		log_info("'%s' is another file by now: its deleted namesake is restored as '%s'",
+			 path, name);
 	*ret = name;
 	return 0;
 }
@@ -109,7 +111,8 @@ int inode_link(struct restore *r, const char *existing, const char *path, struct
 	e = (int)sys(SYS_linkat, AT_FDCWD, existing, AT_FDCWD, ret->path, 0);
 	if (!e)
 		e = sys_stat(AT_FDCWD, ret->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
-	return e ? fail(e, "link '%s' to '%s'", existing, ret->path) : journal_made(j, ret->entry, &st);
+	return e ? fail(e, "link '%s' to '%s'", existing, ret->path)
+		 : journal_made(j, ret->entry, &st);
 }
 
 int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir)

@@ -8,24 +8,24 @@
 #include "link_remap.pb-c.h"
 
 /* What the files of core/ that deal with inodes share. */
-struct ghost_alias {         /* another name that led to it */
+struct ghost_alias { /* another name that led to it */
 	const char *path, *name;
 	uint32_t entry;
 };
-struct ghost_file {          /* restore */
+struct ghost_file { /* restore */
 	uint32_t id;
 	const Ghost *msg;
 	VEC(const GhostData *) data;
-	const char *name;        /* the name it has during the restore; NULL: none */
-	uint32_t entry;          /* number in the journal */
-	int fd;                  /* without a name (O_TMPFILE): the description itself; -1 */
+	const char *name; /* the name it has during the restore; NULL: none */
+	uint32_t entry;	  /* number in the journal */
+	int fd;		  /* without a name (O_TMPFILE): the description itself; -1 */
 	VEC(struct ghost_alias) alias;
 };
-struct remap_file {          /* restore */
+struct remap_file { /* restore */
 	uint32_t id;
 	const LinkRemap *msg;
 	const char *name;
-	uint32_t entry;          /* number in the journal */
+	uint32_t entry; /* number in the journal */
 };
 struct made_dir {
 	const char *path;
@@ -36,8 +36,8 @@ struct inode_space {
 	struct map ghost_of, remap_of; /* (device, inode) -> id + 1 */
 	uint32_t n_ghost, n_remap;
 	struct image *data_image, *remap_image;
-	VEC(Ghost *) ghost_msg;        /* index: id */
-	VEC(uint32_t) remap_entry;     /* numbers in the journal */
+	VEC(Ghost *) ghost_msg;	   /* index: id */
+	VEC(uint32_t) remap_entry; /* numbers in the journal */
 	char *buffer;
 	/* restore */
 	VEC(struct ghost_file) ghost;
@@ -49,14 +49,15 @@ struct inode_space {
 struct inode_look {
 	const struct task *task;
 	int fd;
-	const char *link;        /* the kernel's text */
-	const char *path;        /* the name, without " (deleted)" */
-	bool deleted;            /* the kernel said so */
+	const char *link; /* the kernel's text */
+	const char *path; /* the name, without " (deleted)" */
+	bool deleted;	  /* the kernel said so */
 	struct stat st;
 };
 
 struct inode_space *inode_space_of(struct dump *d);
-int inode_refuse(struct dump *d, const struct inode_look *l, const char *reason, const char *remedy);
+int inode_refuse(struct dump *d, const struct inode_look *l, const char *reason,
+		 const char *remedy);
 /* Ids of the ghost or link remap of this file, saved now if it is new. */
 int ghost_dump(struct dump *d, const struct inode_look *l, uint32_t *ret_id);
 int ghost_dump_finish(struct dump *d);
@@ -76,7 +77,8 @@ void ghost_want_name(struct restore *r, struct ghost_file *g, const char *path);
 
 /* inode-place.c */
 struct journal *restore_journal(struct restore *r);
-/* Makes the parents of `path` that are missing; the name to use in *ret (another one if it is taken). */
+/* Makes the parents of `path` that are missing; the name to use in *ret (another one if it is
+ * taken). */
 int inode_place(struct restore *r, const char *path, const char **ret);
 /* Removes the parents that were made. */
 int inode_unplace(struct restore *r);

@@ -38,16 +38,18 @@ static int check_named(struct restore *r, const struct task *t, const FileRef *f
 	int e = sys_stat(AT_FDCWD, f->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
 
 	if (e)
-		return changed(r, t, object, e == -ENOENT ? "the file is gone" : "the file cannot be looked at",
+		return changed(r, t, object,
+			       e == -ENOENT ? "the file is gone" : "the file cannot be looked at",
 			       "put it back under this name");
 	if ((st.st_mode & S_IFMT) != (f->mode & S_IFMT))
-		return changed(r, t, object, "the name leads to a file of another type", "put it back");
+		return changed(r, t, object, "the name leads to a file of another type",
+			       "put it back");
 	if (f->has_rdev && st.st_rdev != f->rdev)
 		return changed(r, t, object, "the name leads to another device", "put it back");
 	if (S_ISREG(f->mode) && !f->may_grow && (uint64_t)st.st_size != f->size)
 		return changed(r, t, object,
-			       arena_printf(&r->arena, "its size was %" PRIu64 " and is %lld", f->size,
-					    (long long)st.st_size),
+			       arena_printf(&r->arena, "its size was %" PRIu64 " and is %lld",
+					    f->size, (long long)st.st_size),
 			       "restore the file to its state at the dump");
 	if (S_ISREG(f->mode) && st.st_mode != f->mode)
 		return changed(r, t, object,
@@ -72,7 +74,8 @@ int inode_check(struct restore *r, const struct task *t, const FileRef *f, const
 	if (f->has_link_remap)
 		return remap_find(r->inodes, f->link_remap)
 			       ? 0
-			       : fail(-EPROTO, "%s '%s': no such link in the images", what, f->path);
+			       : fail(-EPROTO, "%s '%s': no such link in the images", what,
+				      f->path);
 	return check_named(r, t, f, what);
 }
 

@@ -7,16 +7,17 @@
 #include "file_ref.pb-c.h"
 
 /*
- * Files by identity: how an open file, a mapping, an executable, a working directory is named in the
- * images (struct FileRef: mount id, path in that mount, device, inode number, size, mtime, mode) and
- * found again. Files without a name are kept as ghosts (content and metadata in the checkpoint,
- * recreated under the old name and removed again) or as link remaps; both by (device, inode), once.
+ * Files by identity: how an open file, a mapping, an executable, a working directory is named in
+ * the images (struct FileRef: mount id, path in that mount, device, inode number, size, mtime,
+ * mode) and found again. Files without a name are kept as ghosts (content and metadata in the
+ * checkpoint, recreated under the old name and removed again) or as link remaps; both by (device,
+ * inode), once.
  */
 
 /*
  * Describes the file behind our descriptor `fd` (O_PATH will do) whose kernel text (readlink of
- * /proc/.../fd/N, map_files, exe, cwd) is `link`, mount id `mnt_id` (0: unknown). Refuses what cannot
- * be named.
+ * /proc/.../fd/N, map_files, exe, cwd) is `link`, mount id `mnt_id` (0: unknown). Refuses what
+ * cannot be named.
  */
 int inode_describe(struct dump *d, const struct task *t, int fd, const char *link, uint32_t mnt_id,
 		   FileRef **ret);

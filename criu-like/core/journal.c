@@ -1,8 +1,8 @@
 /*
- * A text file, one line per event: `add N unlink PATH`, `add N rmdir PATH`, `made N DEV INO`, `done N`.
- * Newlines and backslashes of paths are written in octal. A line that a crash cut short was followed
- * by no change, so it is ignored. An entry whose file was never seen (`made` is missing) is undone only
- * while what is there is empty: the crash came between making and filling it.
+ * A text file, one line per event: `add N unlink PATH`, `add N rmdir PATH`, `made N DEV INO`, `done
+ * N`. Newlines and backslashes of paths are written in octal. A line that a crash cut short was
+ * followed by no change, so it is ignored. An entry whose file was never seen (`made` is missing)
+ * is undone only while what is there is empty: the crash came between making and filling it.
  */
 #include "core/journal.h"
 
@@ -47,7 +47,8 @@ static int put(struct journal *j, const char *line)
 	int r = 0;
 
 	if (j->fd < 0) {
-		j->fd = sys_openat(j->work_fd, file_name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		j->fd = sys_openat(j->work_fd, file_name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+				   0600);
 		r = j->fd < 0 ? j->fd : 0;
 	}
 	if (!r)
@@ -79,7 +80,8 @@ int journal_add(struct journal *j, enum journal_op op, const char *path, uint32_
 	r = (int)sys(SYS_fdatasync, j->fd);
 	if (r && r != -EINVAL)
 		return fail(r, "write the journal");
-	*vec_push(j->arena, &j->entry) = (struct entry){ .op = op, .path = arena_strdup(j->arena, path) };
+	*vec_push(j->arena, &j->entry) =
+		(struct entry){ .op = op, .path = arena_strdup(j->arena, path) };
 	*ret = id;
 	return 0;
 }
@@ -91,7 +93,8 @@ int journal_made(struct journal *j, uint32_t id, const struct stat *st)
 	e->made = true;
 	e->dev = st->st_dev;
 	e->ino = st->st_ino;
-	return put(j, arena_printf(j->arena, "made %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", id, e->dev, e->ino));
+	return put(j, arena_printf(j->arena, "made %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", id,
+				   e->dev, e->ino));
 }
 
 int journal_done(struct journal *j, uint32_t id)
@@ -109,7 +112,8 @@ static int undo(struct entry *e)
 		return 0;
 	if (r)
 		return fail(r, "look at '%s' that an interrupted run made", e->path);
-	if (e->made ? st.st_dev != e->dev || st.st_ino != e->ino : S_ISREG(st.st_mode) && st.st_size)
+	if (e->made ? st.st_dev != e->dev || st.st_ino != e->ino
+		    : S_ISREG(st.st_mode) && st.st_size)
 		return 0; /* somebody else's by now */
 	r = sys_unlinkat(AT_FDCWD, e->path, e->op == JOURNAL_RMDIR ? AT_REMOVEDIR : 0);
 	if (r == -ENOTEMPTY || r == -ENOENT)
@@ -138,12 +142,14 @@ void journal_close(struct journal *j)
 	vec_foreach(e, &j->entry)
 		open |= !e->done;
 	if (j->fd >= 0 && !open)
-		(void)sys_unlinkat(j->work_fd, file_name, 0); /* a journal of things done harms nobody */
+		(void)sys_unlinkat(j->work_fd, file_name,
+				   0); /* a journal of things done harms nobody */
 	fd_close(&j->fd);
 	j->entry.n = 0;
 }
 
-/* --- reading an old one -------------------------------------------------------------------------- */
+/* --- reading an old one --------------------------------------------------------------------------
+ */
 
 static void parse_add(struct journal *j, struct span line, uint32_t id)
 {
@@ -153,8 +159,9 @@ static void parse_add(struct journal *j, struct span line, uint32_t id)
 		return;
 	for (size_t i = 0; i < array_size(op_name); i++)
 		if (span_eq(op, op_name[i]))
-			*vec_push(j->arena, &j->entry) = (struct entry){
-				.op = (enum journal_op)i, .path = proc_unescape(j->arena, line, "\n\\") };
+			*vec_push(j->arena, &j->entry) =
+				(struct entry){ .op = (enum journal_op)i,
+						.path = proc_unescape(j->arena, line, "\n\\") };
 }
 
 static void parse_made(struct entry *e, struct span line)

@@ -6,14 +6,14 @@
 
 /*
  * Changes outside the tool's own memory, written down (and synced) before they are made, so that a
- * run that dies can be undone: `torpor recover -D DIR`, and the next run in the same directory. The file
- * `journal` in the work directory exists only while something is not undone.
+ * run that dies can be undone: `torpor recover -D DIR`, and the next run in the same directory. The
+ * file `journal` in the work directory exists only while something is not undone.
  */
 struct journal;
 
 enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
-	JOURNAL_RMDIR,  /* a directory was made: remove it if it is empty */
+	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
 };
 
 /* Nothing is written before the first entry. */
@@ -28,5 +28,6 @@ int journal_done(struct journal *j, uint32_t id);
 int journal_undo(struct journal *j);
 /* Forgets it: the file goes when nothing is open. */
 void journal_close(struct journal *j);
-/* Undoes what an earlier run left behind in this work directory. Yields how many changes, or -errno. */
+/* Undoes what an earlier run left behind in this work directory. Yields how many changes, or
+ * -errno. */
 int journal_recover(struct arena *a, int work_fd);

@@ -1,9 +1,10 @@
 /*
  * Files that lost the name they were opened by while other names exist somewhere.
  *
- * Nothing tells these other names, so the dump gives the file one more link beside the lost name; that
- * changes the file system and is done only with --link-remap, in the journal first. A restore links the
- * lost name to it for as long as descriptions are opened, and removes both once the tasks run.
+ * Nothing tells these other names, so the dump gives the file one more link beside the lost name;
+ * that changes the file system and is done only with --link-remap, in the journal first. A restore
+ * links the lost name to it for as long as descriptions are opened, and removes both once the tasks
+ * run.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +17,8 @@
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 
-/* --- dump ---------------------------------------------------------------------------------------- */
+/* --- dump ----------------------------------------------------------------------------------------
+ */
 
 static int link_here(const struct inode_look *l, const char *name)
 {
@@ -42,7 +44,8 @@ static const char *free_name(struct dump *d, const struct inode_look *l, uint32_
 		dir = arena_strndup(&d->arena, dir, len > 1 ? len : 1);
 	}
 	do
-		name = arena_printf(&d->arena, "%s/.torpor-link-%d-%" PRIu32, len > 1 ? dir : "", d->opt->pid, id++);
+		name = arena_printf(&d->arena, "%s/.torpor-link-%d-%" PRIu32, len > 1 ? dir : "",
+				    d->opt->pid, id++);
 	while (!sys_stat(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st, NULL));
 	return name;
 }
@@ -81,8 +84,9 @@ int remap_dump(struct dump *d, const struct inode_look *l, uint32_t *ret_id)
 	int r = 0;
 
 	if (!d->opt->link_remap)
-		return inode_refuse(d, l, "this name is deleted, but the file has others that cannot be found",
-				    "--link-remap gives it one more until it is restored");
+		return inode_refuse(
+			d, l, "this name is deleted, but the file has others that cannot be found",
+			"--link-remap gives it one more until it is restored");
 	if (!id) {
 		id = ++s->n_remap;
 		map_put(&s->remap_of, l->st.st_dev, l->st.st_ino, (void *)id);
@@ -93,7 +97,8 @@ int remap_dump(struct dump *d, const struct inode_look *l, uint32_t *ret_id)
 	return r;
 }
 
-/* --- restore ------------------------------------------------------------------------------------- */
+/* --- restore -------------------------------------------------------------------------------------
+ */
 
 struct remap_file *remap_find(const struct inode_space *s, uint32_t id)
 {
@@ -118,9 +123,12 @@ int remap_plan(struct restore *r)
 
 		*vec_push(&r->arena, &r->inodes->remap) = (struct remap_file){ .id = id, .msg = l };
 		if (sys_stat(AT_FDCWD, l->path, AT_SYMLINK_NOFOLLOW, &st, NULL))
-			(void)refuse(&r->blockers, 0, arena_printf(&r->arena, "file '%s'", l->original),
-				     arena_printf(&r->arena, "the link '%s' that the dump made is gone "
-						  "(a restore removes it)", l->path),
+			(void)refuse(&r->blockers, 0,
+				     arena_printf(&r->arena, "file '%s'", l->original),
+				     arena_printf(&r->arena,
+						  "the link '%s' that the dump made is gone "
+						  "(a restore removes it)",
+						  l->path),
 				     "link the file to that name again"); /* collected */
 	}
 	return e;

@@ -57,6 +57,7 @@ struct victim_thread {
 	struct thread *thread;         /* NULL until the tree is complete */
 	struct user_regs_struct live;  /* go back at the end: unmodified, or repaired */
 	bool stopped, gone;
+	bool interrupted;              /* or born of a seized thread: it stops by itself */
 	bool away;                     /* its registers or its mask are not its own */
 	int group_stop;                /* the signal, 0: none */
 	int pass_on;                   /* signal of the signal-delivery-stop it stands in */

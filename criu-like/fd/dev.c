@@ -12,11 +12,11 @@
 static const struct stateless {
 	unsigned int major, minor;
 } stateless[] = {
-	{ 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, /* null zero full random urandom */
-	{ 10, 237 },					  /* loop-control */
-	{ 10, 232 },					  /* kvm, without a machine */
-	{ 10, 183 },					  /* hwrng */
-	{ 10, 234 },					  /* btrfs-control */
+	{ 1, 3 },    { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, /* null zero full random urandom */
+	{ 10, 237 },					     /* loop-control */
+	{ 10, 232 },					     /* kvm, without a machine */
+	{ 10, 183 },					     /* hwrng */
+	{ 10, 234 },					     /* btrfs-control */
 };
 
 static bool match(struct dump *d, struct fd_probe *p)
@@ -50,5 +50,9 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 	return fd < 0 ? fail(fd, "open '%s'", m->file->path) : fd;
 }
 
-const struct fd_kind kind_dev = { .name = "dev", .descriptor = &dev__descriptor, .match = match,
-				  .dump = dump, .plan = plan, .open = open_fd };
+const struct fd_kind kind_dev = { .name = "dev",
+				  .descriptor = &dev__descriptor,
+				  .match = match,
+				  .dump = dump,
+				  .plan = plan,
+				  .open = open_fd };

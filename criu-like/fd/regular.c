@@ -1,10 +1,10 @@
 /*
  * Regular files, directories and block devices, by name.
  *
- * The flags that open(2) remembers are given at the open again; bits that it does not keep (O_CREAT,
- * O_TRUNC...) are not in them. The position is set with lseek: of a directory it is a cookie of the
- * file system, good as long as the directory is the same. Files in /proc, namespaces and memfds look
- * like regular files and are other kinds.
+ * The flags that open(2) remembers are given at the open again; bits that it does not keep
+ * (O_CREAT, O_TRUNC...) are not in them. The position is set with lseek: of a directory it is a
+ * cookie of the file system, good as long as the directory is the same. Files in /proc, namespaces
+ * and memfds look like regular files and are other kinds.
  */
 #include "regular.pb-c.h"
 
@@ -25,9 +25,10 @@ static bool match(struct dump *d, struct fd_probe *p)
 		return false;
 	if (p->flags & O_PATH || fd_link(d, p)[0] != '/')
 		return false;
-	if (!p->st.st_nlink && (!strncmp(p->link, "/memfd:", 7) || !strncmp(p->link, "/SYSV", 5) ||
-				!strncmp(p->link, "/secretmem", 10) || !strncmp(p->link, "/dev/zero ", 10) ||
-				!strncmp(p->link, "/anon_hugepage", 14)))
+	if (!p->st.st_nlink &&
+	    (!strncmp(p->link, "/memfd:", 7) || !strncmp(p->link, "/SYSV", 5) ||
+	     !strncmp(p->link, "/secretmem", 10) || !strncmp(p->link, "/dev/zero ", 10) ||
+	     !strncmp(p->link, "/anon_hugepage", 14)))
 		return false;
 	return fd_fs_type(d, p) != PROC_SUPER_MAGIC;
 }
@@ -62,9 +63,14 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 		return fail(fd, "open '%s'", m->file->path);
 	at = sys_lseek(fd, (long)obj->ofd->pos, SEEK_SET);
 	if (at < 0 && obj->ofd->pos)
-		return fail(at, "set the position of '%s' to %" PRIu64, m->file->path, obj->ofd->pos);
+		return fail(at, "set the position of '%s' to %" PRIu64, m->file->path,
+			    obj->ofd->pos);
 	return take_fd(&fd);
 }
 
-const struct fd_kind kind_regular = { .name = "regular", .descriptor = &regular__descriptor,
-				      .match = match, .dump = dump, .plan = plan, .open = open_fd };
+const struct fd_kind kind_regular = { .name = "regular",
+				      .descriptor = &regular__descriptor,
+				      .match = match,
+				      .dump = dump,
+				      .plan = plan,
+				      .open = open_fd };

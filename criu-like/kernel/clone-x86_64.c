@@ -13,7 +13,8 @@
 long clone_process(pid_t pid, uint64_t flags, uint64_t exit_signal)
 {
 	struct clone_args a = { .flags = flags, .exit_signal = exit_signal,
-				.set_tid = (uint64_t)(uintptr_t)&pid, .set_tid_size = pid ? 1 : 0 };
+				.set_tid = pid ? (uint64_t)(uintptr_t)&pid : 0,
+				.set_tid_size = pid ? 1 : 0 };
 
 	return sys(SYS_clone3, &a, sizeof(a));
 }

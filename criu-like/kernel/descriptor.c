@@ -1,9 +1,9 @@
 /*
  * System calls on descriptors that need more than passing arguments on.
  *
- * statx() with AT_STATX_DONT_SYNC answers from what the kernel knows: a plain stat of a file on FUSE or
- * on a network file system may wait for a server that is stopped or gone. The mount id it yields is
- * the one of mountinfo and fdinfo (5.8+).
+ * statx() with AT_STATX_DONT_SYNC answers from what the kernel knows: a plain stat of a file on
+ * FUSE or on a network file system may wait for a server that is stopped or gone. The mount id it
+ * yields is the one of mountinfo and fdinfo (5.8+).
  */
 #include "kernel/descriptor.h"
 
@@ -33,8 +33,8 @@ int sys_stat(int dirfd, const char *path, int flags, struct stat *ret, uint32_t 
 {
 	const unsigned int mask = STATX_BASIC_STATS | 0x1000; /* STATX_MNT_ID */
 	struct statx x;
-	int r = (int)sys(SYS_statx, dirfd, path, flags | (*path ? 0 : AT_EMPTY_PATH) | AT_STATX_DONT_SYNC,
-			 mask, &x);
+	int r = (int)sys(SYS_statx, dirfd, path,
+			 flags | (*path ? 0 : AT_EMPTY_PATH) | AT_STATX_DONT_SYNC, mask, &x);
 
 	if (r)
 		return r;

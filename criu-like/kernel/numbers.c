@@ -1,7 +1,7 @@
 /*
- * Directories of /proc whose names are numbers: fd, fdinfo, task, and /proc itself. getdents64 with one
- * large buffer; the kernel lists descriptors in ascending order, tasks and processes too, but nothing
- * promises it.
+ * Directories of /proc whose names are numbers: fd, fdinfo, task, and /proc itself. getdents64 with
+ * one large buffer; the kernel lists descriptors in ascending order, tasks and processes too, but
+ * nothing promises it.
  */
 #include "kernel/numbers.h"
 

@@ -23,7 +23,7 @@ bool fdinfo_next(struct span *text, const char *key, struct span *ret_rest)
 
 		if (!n || line.len == n || (line.p[n] != ':' && line.p[n] != ' '))
 			continue;
-		*ret_rest = span_trim((struct span){line.p + n + 1, line.len - n - 1});
+		*ret_rest = span_trim((struct span){ line.p + n + 1, line.len - n - 1 });
 		return true;
 	}
 	return false;
@@ -90,7 +90,7 @@ static int parse_i32(struct span s, int32_t *ret)
 
 int fdinfo_parse(struct span text, struct fdinfo *ret)
 {
-	struct fdinfo i = {.text = text};
+	struct fdinfo i = { .text = text };
 	struct span mnt;
 	int r;
 
@@ -167,10 +167,10 @@ static int parse_lock_range(struct span line, struct fdinfo_lock *ret)
 /* "1: POSIX  ADVISORY  WRITE 1234 00:2e:12345 0 EOF" */
 static int parse_lock(struct span line, struct fdinfo_lock *ret)
 {
-	static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK", "LEASE", "DELEG"};
-	static const char *const states[] = {"ADVISORY", "MANDATORY", "ACTIVE", "BREAKING",
-					     "BREAKER"};
-	static const char *const types[] = {"READ", "WRITE", "UNLCK"};
+	static const char *const kinds[] = { "POSIX", "OFDLCK", "FLOCK", "LEASE", "DELEG" };
+	static const char *const states[] = { "ADVISORY", "MANDATORY", "ACTIVE", "BREAKING",
+					      "BREAKER" };
+	static const char *const types[] = { "READ", "WRITE", "UNLCK" };
 	struct fdinfo_lock l = {};
 	struct span w;
 	int kind, state, type;
@@ -251,11 +251,11 @@ static int parse_timespec(struct span s, struct timespec *ret)
 
 	if (!span_starts(s, "(") || s.p[s.len - 1] != ')')
 		return -EINVAL;
-	s = (struct span){s.p + 1, s.len - 2};
+	s = (struct span){ s.p + 1, s.len - 2 };
 	if (!span_cut(&s, ',', &sec) || span_u64(sec, 10, &v) || v > INT64_MAX ||
 	    span_u64(span_trim(s), 10, &ns) || ns > 999999999)
 		return -EINVAL;
-	*ret = (struct timespec){(time_t)v, (long)ns};
+	*ret = (struct timespec){ (time_t)v, (long)ns };
 	return 0;
 }
 

@@ -57,8 +57,8 @@ int proc_limits_parse(struct span text, struct proc_limits *ret)
 			i++;
 		if (i == PROC_LIMITS)
 			continue;
-		line = (struct span){line.p + span_of(name[i]).len,
-				     line.len - span_of(name[i]).len};
+		line = (struct span){ line.p + span_of(name[i]).len,
+				      line.len - span_of(name[i]).len };
 		if (seen >> i & 1 || parse_limit(&line, &l.v[i].rlim_cur) ||
 		    parse_limit(&line, &l.v[i].rlim_max))
 			return -EINVAL;

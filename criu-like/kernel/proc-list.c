@@ -44,7 +44,7 @@ int proc_list_parse(struct arena *a, struct span text, struct proc_list *ret)
 				return -EINVAL;
 			*(int *)vec_push(a, &list) = v;
 		}
-	*ret = (struct proc_list){list.v, list.n};
+	*ret = (struct proc_list){ list.v, list.n };
 	return 0;
 }
 
@@ -91,7 +91,7 @@ int proc_list_dir(struct arena *a, int dir_fd, struct proc_list *ret)
 	if (n < 0)
 		return (int)n;
 	sort(&list);
-	*ret = (struct proc_list){list.v, list.n};
+	*ret = (struct proc_list){ list.v, list.n };
 	return 0;
 }
 

@@ -36,7 +36,7 @@ static bool cut_number(struct span *line, int base, char end, uint64_t *ret)
 	}
 	if (!n || n == line->len)
 		return false;
-	*line = (struct span){line->p + n + 1, line->len - n - 1};
+	*line = (struct span){ line->p + n + 1, line->len - n - 1 };
 	*ret = v;
 	return true;
 }
@@ -47,7 +47,7 @@ static bool cut_prot(struct span *line, struct vma_text *ret)
 	static const struct {
 		char c;
 		int prot;
-	} bit[] = {{'r', PROT_READ}, {'w', PROT_WRITE}, {'x', PROT_EXEC}};
+	} bit[] = { { 'r', PROT_READ }, { 'w', PROT_WRITE }, { 'x', PROT_EXEC } };
 	const char *p = line->p;
 
 	if (line->len < 5 || (p[3] != 'p' && p[3] != 's') || p[4] != ' ')
@@ -59,7 +59,7 @@ static bool cut_prot(struct span *line, struct vma_text *ret)
 			return false;
 	}
 	ret->shared = p[3] == 's';
-	*line = (struct span){p + 5, line->len - 5};
+	*line = (struct span){ p + 5, line->len - 5 };
 	return true;
 }
 
@@ -79,7 +79,7 @@ static int parse_header(struct span line, struct vma_text *ret)
 	v.minor = (uint32_t)minor;
 	/* Padding; no path begins with a space, but it may end with one. */
 	while (line.len && *line.p == ' ')
-		line = (struct span){line.p + 1, line.len - 1};
+		line = (struct span){ line.p + 1, line.len - 1 };
 	v.path = line;
 	*ret = v;
 	return 0;
@@ -187,7 +187,7 @@ int smaps_next(struct span *text, struct smaps_vma *ret)
 const char *vm_flags_text(uint64_t flags, char buf[3 * VM_FLAG_COUNT + 1])
 {
 	static const char code[VM_FLAG_COUNT][2] = {
-#define VM_FLAG_CODE(name, a, b) {a, b},
+#define VM_FLAG_CODE(name, a, b) { a, b },
 		VM_FLAG_LIST(VM_FLAG_CODE)
 #undef VM_FLAG_CODE
 	};

@@ -78,14 +78,14 @@ static int parse_name(struct span *text, struct proc_stat *ret)
 
 	if (!end)
 		return -EINVAL;
-	name = (struct span){text->p, (size_t)(end - text->p)};
+	name = (struct span){ text->p, (size_t)(end - text->p) };
 	if (!span_cut(&name, ' ', &pid) || parse_i32(pid, &n) || n < 0)
 		return -EINVAL;
 	if (!span_starts(name, "(") || name.len > sizeof(ret->comm))
 		return -EINVAL;
 	ret->pid = n;
 	memcpy(ret->comm, name.p + 1, name.len - 1);
-	*text = (struct span){end + 1, (size_t)(text->p + text->len - end - 1)};
+	*text = (struct span){ end + 1, (size_t)(text->p + text->len - end - 1) };
 	return 0;
 }
 

@@ -32,10 +32,10 @@ enum form {
 };
 
 #define STATUS_NAME(name, key) [STATUS_##name] = key,
-static const char *const key_name[] = {STATUS_KEYS(STATUS_NAME)};
+static const char *const key_name[] = { STATUS_KEYS(STATUS_NAME) };
 
 #define STATUS_LEN(name, key) [STATUS_##name] = sizeof(key) - 1,
-static const uint8_t key_len[] = {STATUS_KEYS(STATUS_LEN)};
+static const uint8_t key_len[] = { STATUS_KEYS(STATUS_LEN) };
 
 /* clang-format off */
 static const struct {
@@ -121,7 +121,7 @@ static int parse_0x(struct span v, uint64_t *ret)
 {
 	if (!span_starts(v, "0x"))
 		return -EINVAL;
-	return span_u64((struct span){v.p + 2, v.len - 2}, 16, ret);
+	return span_u64((struct span){ v.p + 2, v.len - 2 }, 16, ret);
 }
 
 /* ret[0] queued, ret[1] limit */

@@ -37,7 +37,7 @@ static int parse_signal(struct span v, struct proc_timer *ret)
 	if (span_eq(v, "(null)"))
 		return 0;
 	if (span_starts(v, "0x"))
-		v = (struct span){v.p + 2, v.len - 2};
+		v = (struct span){ v.p + 2, v.len - 2 };
 	return span_u64(v, 16, &ret->value);
 }
 
@@ -47,7 +47,9 @@ static int parse_notify(struct span v, struct proc_timer *ret)
 	static const struct {
 		const char *name;
 		int32_t notify;
-	} kinds[] = {{"signal", SIGEV_SIGNAL}, {"none", SIGEV_NONE}, {"thread", SIGEV_THREAD}};
+	} kinds[] = { { "signal", SIGEV_SIGNAL },
+		      { "none", SIGEV_NONE },
+		      { "thread", SIGEV_THREAD } };
 	struct span kind, whom;
 	size_t i = 0;
 

@@ -27,7 +27,7 @@ int proc_open(pid_t pid, struct proc_dir *ret)
 	fd = (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	*ret = (struct proc_dir){fd, pid};
+	*ret = (struct proc_dir){ fd, pid };
 	return 0;
 }
 

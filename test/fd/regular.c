@@ -2,6 +2,7 @@
  * Regular files: position, access mode, status flags, close-on-exec, owner and signal, append; also
  * removed files, hard-linked removed files, replaced names and files below a removed directory.
  */
+/* harness: dump=--link-remap */
 #include "test.h"
 
 #include <fcntl.h>

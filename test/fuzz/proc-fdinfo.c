@@ -4,7 +4,7 @@
 
 static void parse(struct arena *a, struct span text)
 {
-	struct fdinfo i = {.text = text};
+	struct fdinfo i = { .text = text };
 	struct fdinfo_timerfd timer;
 	struct fdinfo_pidfd pid;
 	struct fdinfo_epoll item;

@@ -16,7 +16,7 @@ static inline int proc_fuzz(const uint8_t *data, size_t len,
 	struct arena a;
 
 	arena_init(&a);
-	parse(&a, (struct span){(const char *)data, len});
+	parse(&a, (struct span){ (const char *)data, len });
 	arena_deinit(&a);
 	return 0;
 }

@@ -1,8 +1,10 @@
 """One test in one mode: start the body, dump, restore or resume, compare, let it check, collect its status."""
+import contextlib
 import difflib
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import signal
 import time
 
@@ -10,7 +12,8 @@ from . import proc
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BODY_TIMEOUT_S = 30
-MODES = {"restore": 1, "running": 1, "cycles": 3}
+MAX_DIFF_LINES = 200
+MODES = {"restore": 1, "running": 1, "cycles": 3, "again": 1}       # number of dumps
 
 
 def load_fingerprint():
@@ -37,6 +40,7 @@ class Case:
         self.options, self.body, self.mode, self.work = options, body, mode, work
         self.cwd, self.log = os.path.join(work, "cwd"), os.path.join(work, "log")
         self.statuses = {}
+        self.problems = []      # failures after which the test can go on and tell more
         self.runs = body.has("spins") or body.has("busy")
         os.mkdir(self.cwd)
 
@@ -93,7 +97,7 @@ class Case:
     def look(self, root):
         """Fingerprint plus the files of the test: the tool must leave none."""
         files = sorted(os.path.join(d, f)[len(self.cwd):] for d, _, names in os.walk(self.cwd) for f in names)
-        return FINGERPRINT(root, self.runs) + "".join(f"file {f}\n" for f in files)
+        return FINGERPRINT(root, self.runs, not self.body.has("timeouts")) + "".join(f"file {f}\n" for f in files)
 
     def wait_ready(self, root, when):
         if proc.wait_ready(root, self.body.has("spins"), self.body.has("busy")):
@@ -109,16 +113,18 @@ class Case:
 
     def cycle(self, root, number):
         before, states = self.look(root), proc.states(root)
-        images = os.path.join(self.work, f"images-{number}")
+        images = os.path.join(self.options.images, f"{os.path.basename(self.work)}-{number}")
         os.mkdir(images, 0o700)
         if not self.options.dry:
             self.dump_and_back(root, images, before)
+        if not self.options.keep:
+            shutil.rmtree(images)
         self.wait_ready(root, "after the " + ("resume" if self.mode == "running" else "restore"))
         if not self.runs:
             proc.until(lambda: proc.states(root) == states, 2)      # the fingerprint tells what does not come
         after = self.look(root)
         if before != after:
-            raise Failed("the fingerprint differs\n" + difference(before, after))
+            self.problems.append("the fingerprint differs\n" + difference(before, after))
 
     def harm(self, root, before):
         """After a failed dump the tree must be as it was."""
@@ -145,13 +151,31 @@ class Case:
         left = [pid for pid in tree if not self.is_gone(pid)]
         if left:
             raise Failed(f"tasks {left} live on after the dump")
+        self.restore(root, images)
+        if self.mode == "again":
+            self.wait_ready(root, "after the first restore")
+            self.kill_tree(root)
+            self.restore(root, images)
+
+    def restore(self, root, images):
         pidfile = os.path.join(images, "pidfile")
         extra = self.options.restore_arg + self.body.values("restore")
         self.tool("restore", "-D", images, "-d", "--pidfile", pidfile, *extra)
         if proc.read(pidfile).strip() != str(root):
-            raise Failed(f"pidfile says {proc.read(pidfile)!r}, the root is {root}")
+            self.problems.append(f"pidfile says {proc.read(pidfile)!r}, the root is {root}")
         if root not in proc.children(os.getpid()):
             raise Failed(f"the restored root {root} is not a child of the caller's subreaper")
+
+    def kill_tree(self, root):
+        """As a crash would: the root first, and what is left of it when it is reaped."""
+        tree = proc.tree(root)
+        for pid in tree:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.reap(root)
+        left = [pid for pid in tree if not self.is_gone(pid)]
+        if left:
+            raise Failed(f"tasks {left} do not die")
 
     def is_gone(self, pid):
         """Orphans come to this process when their parent was killed: reap them until the number is free."""
@@ -178,15 +202,17 @@ class Case:
         os.kill(root, proc.GO_SIGNAL)
         code = self.reap(root)
         if code:
-            raise Failed(f"the body gives status {code}")
+            self.problems.append(f"the body gives status {code}")
         left = proc.kill_children()
         if left:
-            raise Failed(f"processes left behind: {', '.join(left)}")
+            self.problems.append(f"processes left behind: {', '.join(left)}")
 
 
 def difference(before, after):
     diff = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 2, "")
-    return "\n".join(line[:400] for line in with_owner(diff, before))
+    lines = [line[:400] for line in with_owner(diff, before)]
+    more = [f"... {len(lines) - MAX_DIFF_LINES} more lines"] if len(lines) > MAX_DIFF_LINES else []
+    return "\n".join(lines[:MAX_DIFF_LINES] + more)
 
 
 def with_owner(diff, text):
@@ -216,7 +242,7 @@ def run_case(options, body, mode, work):
     signal.setitimer(signal.ITIMER_REAL, BODY_TIMEOUT_S)
     try:
         case.run()
-        outcome, text = "ok", ""
+        outcome, text = "FAIL" if case.problems else "ok", ""
     except Skipped as e:
         outcome, text = "skip", str(e)
     except Failed as e:
@@ -224,6 +250,7 @@ def run_case(options, body, mode, work):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         proc.kill_children()
+    text = "\n".join(case.problems + [text] if text else case.problems)
     for name in ("log", "tool.log"):
         content = proc.read(os.path.join(work, name)).strip()
         if outcome == "FAIL" and content:

@@ -29,17 +29,20 @@ void checkpoint_wait(void);
  * does. */
 void checkpoint_arrive(void);
 
+/* Makes the page on which tasks count themselves in; only needed where the first of them is forked
+ * by a task other than the root. */
+void checkpoint_prepare(void);
+
 /* True once the root's checkpoint() returned; for tasks that must not sleep in checkpoint_wait().
  */
 bool checkpoint_passed(void);
 
 /* Reports a wrong result and goes on. The first argument is the condition, then a printf text.
  * Gives the condition. */
-#define check(cond, ...) \
-	check_at((cond), __FILE__ ":" TEXT(__LINE__) ": " #cond, "" __VA_ARGS__)
+#define check(cond, ...) check_at((cond), __FILE__ ":" TEXT(__LINE__) ": " #cond, "" __VA_ARGS__)
 bool check_at(bool ok, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-#define TEXT(x) TEXT_(x)
+#define TEXT(x)	 TEXT_(x)
 #define TEXT_(x) #x
 
 /* For building the state: anything that fails (false or negative) ends the body with status 1.

@@ -4,6 +4,7 @@
  * was made to happen after the checkpoint: an EINTR because of the stop is a failure. Timeouts are
  * long; sleeps end by a signal sent on purpose.
  */
+/* harness: timeouts */
 #include "test.h"
 
 #include <fcntl.h>

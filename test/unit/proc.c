@@ -76,25 +76,25 @@ static const char *test_status_levels(struct arena *a)
 static const char *test_status_malformed(struct arena *a)
 {
 	static const char *const bad[][2] = {
-		{"Umask:\t0027", "Umask:\t0028"},
-		{"State:\tR", "State:\t"},
-		{"State:", "Stale:"},
-		{"Pid:\t2531", "Pid:\t"},
-		{"Pid:\t2531", "Pid:\t-1"},
-		{"Pid:\t2531", "Pid:\t2147483648"},
-		{"Uid:\t0\t0\t0\t0", "Uid:\t0\t0\t0"},
-		{"Uid:\t0\t0\t0\t0", "Uid:\t0\t0\t0\t0\t0"},
-		{"Gid:\t0\t0\t0\t0", "Uid:\t0\t0\t0\t0"},
-		{"4000000000", "4294967296"},
-		{"NSpid:\t2531", "NSpid:\t" ONES ONES ONES "4"},
-		{"SigQ:\t6/", "SigQ:\t6 "},
-		{"SigBlk:\t0000000000000800", "SigBlk:\t10000000000000800"},
-		{"NoNewPrivs:\t1", "NoNewPrivs:\t2"},
-		{"untag_mask:\t0x", "untag_mask:\t"},
-		{"VmSize:\t", "VmSize:\tx"},
+		{ "Umask:\t0027", "Umask:\t0028" },
+		{ "State:\tR", "State:\t" },
+		{ "State:", "Stale:" },
+		{ "Pid:\t2531", "Pid:\t" },
+		{ "Pid:\t2531", "Pid:\t-1" },
+		{ "Pid:\t2531", "Pid:\t2147483648" },
+		{ "Uid:\t0\t0\t0\t0", "Uid:\t0\t0\t0" },
+		{ "Uid:\t0\t0\t0\t0", "Uid:\t0\t0\t0\t0\t0" },
+		{ "Gid:\t0\t0\t0\t0", "Uid:\t0\t0\t0\t0" },
+		{ "4000000000", "4294967296" },
+		{ "NSpid:\t2531", "NSpid:\t" ONES ONES ONES "4" },
+		{ "SigQ:\t6/", "SigQ:\t6 " },
+		{ "SigBlk:\t0000000000000800", "SigBlk:\t10000000000000800" },
+		{ "NoNewPrivs:\t1", "NoNewPrivs:\t2" },
+		{ "untag_mask:\t0x", "untag_mask:\t" },
+		{ "VmSize:\t", "VmSize:\tx" },
 	};
 	struct span text = fixture(a, "status");
-	struct proc_status s = {.pid = 7};
+	struct proc_status s = { .pid = 7 };
 
 	for (size_t i = 0; i < array_size(bad); i++)
 		if (proc_status_parse(a, edit(a, text, bad[i][0], bad[i][1]), &s) != -EINVAL)
@@ -129,15 +129,15 @@ static const char *test_stat(struct arena *a)
 static const char *test_stat_malformed(struct arena *a)
 {
 	static const char *const bad[][2] = {
-		{"2 (kthreadd) S", "(kthreadd) S"},
-		{"2 (kthreadd) S", "2 kthreadd) S"},
-		{"2 (kthreadd) S", "2 (kthreadd S"},
-		{"2 (kthreadd) S", "2 (kthreadd) SS"},
-		{"2 (kthreadd) S", "-2 (kthreadd) S"},
-		{"2129984", "4294967296"},
-		{" 0 0 0 0 -1 ", " 0 0 0 0 - "},
-		{" 0 0 0 0 0\n", " 0 0 0 0\n"},
-		{"kthreadd", "12345678901234567890123456789012345678901234567890123456789012345"},
+		{ "2 (kthreadd) S", "(kthreadd) S" },
+		{ "2 (kthreadd) S", "2 kthreadd) S" },
+		{ "2 (kthreadd) S", "2 (kthreadd S" },
+		{ "2 (kthreadd) S", "2 (kthreadd) SS" },
+		{ "2 (kthreadd) S", "-2 (kthreadd) S" },
+		{ "2129984", "4294967296" },
+		{ " 0 0 0 0 -1 ", " 0 0 0 0 - " },
+		{ " 0 0 0 0 0\n", " 0 0 0 0\n" },
+		{ "kthreadd", "12345678901234567890123456789012345678901234567890123456789012345" },
 	};
 	struct span text = fixture(a, "stat-kthread");
 	struct proc_stat s;
@@ -313,15 +313,15 @@ static const char *test_timers(struct arena *a)
 static const char *test_timers_malformed(struct arena *a)
 {
 	static const char *const bad[][2] = {
-		{"ID: 3", "ID: x"},
-		{"signal: 10/", "signal: 10"},
-		{"signal: 10/0", "signal: 10/x"},
-		{"notify: thread/pid.2531", "notify: thread/pid2531"},
-		{"notify: thread/pid.2531", "notify: fax/pid.2531"},
-		{"notify: thread/pid.2531", "notify: thread/uid.2531"},
-		{"notify: thread/pid.2531\n", ""},
-		{"ClockID: -6\n", ""},
-		{"ClockID: -6\n", "ClockID: -2147483649\n"},
+		{ "ID: 3", "ID: x" },
+		{ "signal: 10/", "signal: 10" },
+		{ "signal: 10/0", "signal: 10/x" },
+		{ "notify: thread/pid.2531", "notify: thread/pid2531" },
+		{ "notify: thread/pid.2531", "notify: fax/pid.2531" },
+		{ "notify: thread/pid.2531", "notify: thread/uid.2531" },
+		{ "notify: thread/pid.2531\n", "" },
+		{ "ClockID: -6\n", "" },
+		{ "ClockID: -6\n", "ClockID: -2147483649\n" },
 	};
 	struct span good = fixture(a, "timers");
 	struct proc_timer t;
@@ -423,7 +423,7 @@ static const char *test_list(struct arena *a)
 
 static const char *test_self(struct arena *a)
 {
-	_proc_close_ struct proc_dir p = {-1, 0};
+	_proc_close_ struct proc_dir p = { -1, 0 };
 	struct proc_list l, again;
 	struct proc_status s;
 	bool has_fd = false;
@@ -449,7 +449,7 @@ static const char *test_self(struct arena *a)
 
 static const char *test_self_texts(struct arena *a)
 {
-	_proc_close_ struct proc_dir p = {-1, 0};
+	_proc_close_ struct proc_dir p = { -1, 0 };
 	struct proc_limits l;
 	struct mountinfo m;
 	struct smaps_vma v;
@@ -472,27 +472,27 @@ static const char *test_self_texts(struct arena *a)
 }
 
 static const struct test tests[] = {
-	{"status", test_status},
-	{"status of a kernel thread", test_status_kthread},
-	{"status with a strange name", test_status_name},
-	{"status in pid namespaces", test_status_levels},
-	{"status malformed", test_status_malformed},
-	{"stat", test_stat},
-	{"stat malformed", test_stat_malformed},
-	{"maps", test_maps},
-	{"maps paths", test_maps_path},
-	{"maps malformed", test_maps_malformed},
-	{"smaps", test_smaps},
-	{"smaps values", test_smaps_values},
-	{"smaps malformed", test_smaps_malformed},
-	{"timers", test_timers},
-	{"timers malformed", test_timers_malformed},
-	{"limits", test_limits},
-	{"mountinfo", test_mountinfo},
-	{"mountinfo malformed", test_mountinfo_malformed},
-	{"lists", test_list},
-	{"own directory", test_self},
-	{"own texts", test_self_texts},
+	{ "status", test_status },
+	{ "status of a kernel thread", test_status_kthread },
+	{ "status with a strange name", test_status_name },
+	{ "status in pid namespaces", test_status_levels },
+	{ "status malformed", test_status_malformed },
+	{ "stat", test_stat },
+	{ "stat malformed", test_stat_malformed },
+	{ "maps", test_maps },
+	{ "maps paths", test_maps_path },
+	{ "maps malformed", test_maps_malformed },
+	{ "smaps", test_smaps },
+	{ "smaps values", test_smaps_values },
+	{ "smaps malformed", test_smaps_malformed },
+	{ "timers", test_timers },
+	{ "timers malformed", test_timers_malformed },
+	{ "limits", test_limits },
+	{ "mountinfo", test_mountinfo },
+	{ "mountinfo malformed", test_mountinfo_malformed },
+	{ "lists", test_list },
+	{ "own directory", test_self },
+	{ "own texts", test_self_texts },
 };
 
 int main(void)

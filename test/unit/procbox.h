@@ -48,7 +48,7 @@ static struct span edit(struct arena *a, struct span text, const char *from, con
 	memcpy(out, text.p, before);
 	memcpy(out + before, to, strlen(to));
 	memcpy(out + before + strlen(to), at + strlen(from), after);
-	return (struct span){out, before + strlen(to) + after};
+	return (struct span){ out, before + strlen(to) + after };
 }
 
 struct test {
