@@ -114,10 +114,11 @@ static int save_memory(void *c)
 {
 	struct dump *d = c;
 	uint64_t from = time_now_ns();
-	int r = memory_dump(d);
+	int r = memory_dump(d), e;
 
 	d->stats.memory_us = (time_now_ns() - from) / 1000;
-	return r ?: blockers_report(&d->blockers);
+	e = blockers_report(&d->blockers);
+	return e ?: r;
 }
 
 static int write_rest(void *c)
