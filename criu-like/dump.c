@@ -92,6 +92,20 @@ static void let_go(void *c)
 	(void)victim_release(c, VICTIM_RESUME); /* reported there */
 }
 
+/* All questions are answered: the blob goes before memory is looked at. */
+static int withdraw(struct dump *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < d->tree.task.n; i++) {
+		struct task *t = d->tree.task.v[i];
+
+		if (t->state != TASK_ZOMBIE && t->mm == t->index)
+			r = victim_withdraw(d, t);
+	}
+	return r;
+}
+
 static int save_state(void *c)
 {
 	struct dump *d = c;
@@ -100,6 +114,9 @@ static int save_state(void *c)
 	r = r ?: task_kinds_dump(d);
 	if (r && r != -ENOTSUP)
 		return r;
+	e = withdraw(d);
+	if (e)
+		return e;
 	e = files_dump(d);
 	r = r ?: e;
 	if (r && r != -ENOTSUP)

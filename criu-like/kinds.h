@@ -38,7 +38,7 @@
 #define FD_KINDS(X)                                                                               \
 	X(pipe)                                                                                   \
 	X(dev) X(procfile) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) \
-		X(pidfd)
+		X(pidfd) X(socketpair)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(shmem) X(mapped_file) X(anon)

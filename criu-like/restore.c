@@ -29,6 +29,7 @@
 #include "core/inode.h"
 #include "core/journal.h"
 #include "core/memory.h"
+#include "core/own-table.h"
 #include "core/phase.h"
 #include "core/pidfile.h"
 #include "core/program.h"
@@ -106,7 +107,8 @@ static int prepare(void *c)
 	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (k < 0)
 		return fail(k, "become a subreaper");
-	k = inode_create_ghosts(r);
+	k = own_table_trim(r);
+	k = k ?: inode_create_ghosts(r);
 	k = k ?: files_open_shared(r);
 	return (int)k ?: memory_create(r);
 }

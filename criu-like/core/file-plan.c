@@ -27,6 +27,13 @@ struct fd_obj *files_find(struct restore *r, uint32_t id)
 	return p ? &p->o : NULL;
 }
 
+const struct task *files_owner(struct restore *r, const struct fd_obj *o)
+{
+	const struct planned *p = planned_of(o);
+
+	return p->first ? r->tree.task.v[p->first->id] : NULL;
+}
+
 static const struct fd_kind *kind_named(const char *name)
 {
 	for (size_t i = 0; fd_kinds[i]; i++)

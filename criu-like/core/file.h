@@ -129,5 +129,7 @@ void files_close_shared(struct restore *r);
  */
 /* Operations of descriptor kinds for the leader's program. */
 int files_stage(struct prog *p, const struct stage_at *at);
+/* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
+const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 /* The object with this id, NULL: none. */
 struct fd_obj *files_find(struct restore *r, uint32_t id);

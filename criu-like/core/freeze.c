@@ -178,7 +178,8 @@ static int take_report(struct victim_thread *v, const struct trace_stop *s)
 		v->group_stop = s->sig == SIGTRAP ? 0 : s->sig;
 		return 0;
 	}
-	r = trace_cont(v->tid, s->event ? 0 : s->sig);
+	r = trace_interrupt(v->tid); /* any trap drops a request that came before it (6.18) */
+	r = r < 0 ? r : trace_cont(v->tid, s->event ? 0 : s->sig);
 	return r == -ESRCH ? 0 : r;
 }
 

@@ -36,26 +36,37 @@ static uint64_t until(struct dump *d)
 	return time_now_ns() + s * 1000000000ULL;
 }
 
-/* Ignored without a tracer, not blocked and not pending: nothing of the program's is lost by it. */
-static int choose_marker(struct dump *d, struct victim_thread *v)
+/* The first signal outside `no` that is ignored when nobody traces; 0: none. */
+static int ignored_signal(const struct victim_thread *v, uint64_t no)
 {
 	static const int by_default[] = { SIGWINCH, SIGURG, SIGCHLD };
 	const struct proc_status *s = v->thread->status;
-	uint64_t no = s->sigcgt | s->sigpnd | s->shdpnd | v->thread->regs.sigmask;
 
-	for (size_t i = 0; i < array_size(by_default) && !v->marker; i++)
+	for (size_t i = 0; i < array_size(by_default); i++)
 		if (!(no >> (by_default[i] - 1) & 1))
-			v->marker = by_default[i];
-	for (int sig = 1; sig < 32 && !v->marker; sig++)
+			return by_default[i];
+	for (int sig = 1; sig < 32; sig++)
 		if (!(no >> (sig - 1) & 1) && (s->sigign >> (sig - 1) & 1))
-			v->marker = sig;
+			return sig;
 	/* Go catches all the others; continuing a process that is not stopped does nothing. */
-	if (!v->marker && !v->task->stop_signal && !(no >> (SIGCONT - 1) & 1))
-		v->marker = SIGCONT;
+	return v->task->stop_signal || (no >> (SIGCONT - 1) & 1) ? 0 : SIGCONT;
+}
+
+/*
+ * Not pending, and not blocked where there is a choice: a blocked one could be sent by somebody during
+ * the run and would be taken for nothing. (A libc blocks all of them for moments.)
+ */
+static int choose_marker(struct dump *d, struct victim_thread *v)
+{
+	const struct proc_status *s = v->thread->status;
+	uint64_t no = s->sigcgt | s->sigpnd | s->shdpnd;
+
+	v->marker = ignored_signal(v, no | v->thread->regs.sigmask);
+	v->marker = v->marker ? v->marker : ignored_signal(v, no);
 	if (v->marker)
 		return 0;
 	return refuse(&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
-		      "all signals that could mark the end of injected code are caught or blocked", NULL);
+		      "all signals that could mark the end of injected code are caught or pending", NULL);
 }
 
 static int prepare(struct dump *d, struct victim_thread *v)

@@ -1,6 +1,7 @@
 /*
- * The calling process about itself: files of /proc/self, capabilities, groups, limits. Used by a
- * forked task before the blob, which is single-threaded, so "self" needs no thread id.
+ * The calling process about itself: files of /proc/self, capabilities, groups, limits, and what its
+ * kernel can do for a task that will be forked from it. Used by the coordinator while planning and
+ * by a forked task before the blob, which are single-threaded, so "self" needs no thread id.
  */
 #include "kernel/own.h"
 
@@ -10,10 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "base/fd.h"
 
-enum { TIMER_IDS = 77, TIMER_IDS_GET = 2, MEMBARRIER_GET_REGISTRATIONS = 512 };
+enum { TIMER_IDS = 77, TIMER_IDS_GET = 2 };
 
 static int open_own(const char *name, int flags)
 {
@@ -83,9 +85,13 @@ bool own_timer_ids(void)
 	return sys(SYS_prctl, TIMER_IDS, TIMER_IDS_GET, 0, 0, 0) >= 0;
 }
 
-bool own_membarrier_tells(void)
+uint64_t own_tick_us(void)
 {
-	return sys(SYS_membarrier, MEMBARRIER_GET_REGISTRATIONS, 0, 0) >= 0;
+	struct timespec t = { 0 };
+
+	return sys(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &t) < 0
+		       ? 0
+		       : ((uint64_t)t.tv_nsec + 999) / 1000;
 }
 
 int own_seccomp(void)

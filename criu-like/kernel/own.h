@@ -22,8 +22,8 @@ int own_groups(uint32_t *ret, int n);
 int own_limit(int resource, struct rlimit *ret);
 /* Whether timers can be created with a wanted id (PR_TIMER_CREATE_RESTORE_IDS, 6.15+). */
 bool own_timer_ids(void);
-/* Whether membarrier(2) tells its registrations (6.3+). */
-bool own_membarrier_tells(void);
+/* The length of a tick of the kernel, rounded up. */
+uint64_t own_tick_us(void);
 /* The seccomp mode; 0: none. */
 int own_seccomp(void);
 int own_no_new_privs(void);

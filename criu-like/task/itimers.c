@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "core/kind.h"
 #include "itimers.pb-c.h"
-#include "kernel/sys.h"
+#include "kernel/own.h"
 
 enum { TIMERS = 3, US = 1000000 };
 
@@ -68,6 +68,7 @@ static struct timeval timeval_of(uint64_t us)
 static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Itimers *m = msg;
+	uint64_t tick = own_tick_us();
 
 	for (int i = 0; i < TIMERS && at->stage == STAGE_ARM; i++) {
 		uint64_t value = m->timer[i]->value_us, interval = m->timer[i]->interval_us;
@@ -75,6 +76,8 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 
 		if (!value && i == ITIMER_REAL)
 			it.it_value = it.it_interval;
+		else if (i != ITIMER_REAL && value > tick)
+			it.it_value = timeval_of(value - tick);
 		prog_where(p, "interval timer %d", i);
 		prog_call(p, SYS_setitimer, i, prog_in(p, &it, sizeof(it)), 0);
 	}

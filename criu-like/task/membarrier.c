@@ -1,14 +1,15 @@
 /*
- * membarrier registrations, an attribute of the address space. MEMBARRIER_CMD_GET_REGISTRATIONS
- * (6.3) tells them. Before, the private commands show themselves: EPERM means not registered; a
- * global registration stays unknown there. They are registered again before there are threads to
- * synchronise.
+ * membarrier registrations, an attribute of the address space. The private commands show
+ * themselves: EPERM means not registered, and where they are, trying one is a harmless barrier. (To
+ * ask for the registrations, 6.3+, is not enough: any private one is told as the plain one too.)
+ * The global one is only told by asking, so before 6.3 it is unknown. They are registered again
+ * before there are threads to synchronise.
  */
 #include <linux/membarrier.h>
 
 #include "base/err.h"
 #include "core/kind.h"
-#include "kernel/own.h"
+#include "kernel/sys.h"
 #include "membarrier.pb-c.h"
 
 enum { GET_REGISTRATIONS = 512 };
@@ -22,17 +23,16 @@ static const struct {
 	{ MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ },
 };
 enum {
-	KNOWN = MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ
+	PRIVATE = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+	KNOWN = PRIVATE | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
 };
 
 struct answers {
 	int64_t registrations, tried[array_size(pairs)];
 };
 
-/* To try a command is harmless: it fails where nothing is registered, else it is a barrier. */
 static int ask(struct dump *d, struct prog *p, const struct thread *t, void *answers)
 {
 	struct answers *a = answers;
@@ -40,7 +40,7 @@ static int ask(struct dump *d, struct prog *p, const struct thread *t, void *ans
 	(void)d, (void)t;
 	prog_any(prog_call(p, SYS_membarrier, GET_REGISTRATIONS, 0, 0));
 	prog_result(p, &a->registrations);
-	for (size_t i = 0; i < array_size(pairs) && !own_membarrier_tells(); i++) {
+	for (size_t i = 0; i < array_size(pairs); i++) {
 		prog_any(prog_call(p, SYS_membarrier, pairs[i].command, 0, 0));
 		prog_result(p, &a->tried[i]);
 	}
@@ -54,8 +54,8 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 
 	(void)d, (void)t;
 	if (a->registrations >= 0)
-		m->registrations = (uint32_t)a->registrations;
-	for (size_t i = 0; i < array_size(pairs) && a->registrations < 0; i++)
+		m->registrations = (uint32_t)a->registrations & ~(uint32_t)PRIVATE;
+	for (size_t i = 0; i < array_size(pairs); i++)
 		if (a->tried[i] == 0)
 			m->registrations |= (uint32_t)pairs[i].registration;
 	return 0;

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -29,11 +30,12 @@
 #include "kernel/clone.h"
 #include "kernel/descriptor.h"
 
-#define KINDS(X)                                                                           \
-	X(pipe)                                                                            \
-	X(dev)                                                                             \
-	X(procfile) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) \
-		X(pidfd)
+#define KINDS(X)                                                                        \
+	X(pipe)                                                                         \
+	X(dev)                                                                          \
+	X(procfile)                                                                     \
+	X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) \
+		X(socketpair)
 #define EXTERN(name) extern const struct fd_kind kind_##name;
 #define ENTRY(name)  &kind_##name,
 KINDS(EXTERN)
@@ -347,6 +349,43 @@ static int verify_processes(void)
 	return 0;
 }
 
+static void setup_sockets(void)
+{
+	int s[2];
+
+	(void)!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s); /* 3 4 */
+	(void)!write(3, "stream", 6);
+	(void)!write(4, "back", 4);
+	(void)shutdown(4, SHUT_WR);
+	(void)!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s); /* 5 6 */
+	(void)!write(5, "one", 3);
+	(void)!write(5, "", 0);
+	(void)!write(5, "three", 5);
+	(void)close(5);
+	(void)socket(AF_UNIX, SOCK_DGRAM, 0);			     /* 5: alone */
+	(void)!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, s); /* 7 8 */
+	(void)!write(7, "", 0);
+	(void)!write(7, "", 0);
+	(void)!write(7, "x", 1);
+}
+
+static int verify_sockets(void)
+{
+	struct ucred c;
+	socklen_t len = sizeof(c);
+	char buf[20];
+
+	want(read(4, buf, 20) == 6 && !memcmp(buf, "stream", 6) && read(4, buf, 20) == -1);
+	want(read(3, buf, 20) == 4 && read(3, buf, 20) == 0 && send(4, "", 1, MSG_NOSIGNAL) == -1);
+	want(write(3, "more", 4) == 4 && read(4, buf, 20) == 4);
+	want(!getsockopt(3, SOL_SOCKET, SO_PEERCRED, &c, &len) && c.pid == getpid());
+	want(read(6, buf, 20) == 3 && read(6, buf, 20) == 0 && read(6, buf, 20) == 5);
+	want(read(6, buf, 20) == 0 && fcntl(7, F_GETFD) == FD_CLOEXEC);
+	want(read(8, buf, 20) == 0 && read(8, buf, 20) == 0 && read(8, buf, 20) == 1);
+	want(write(5, "x", 1) == -1 && errno == ENOTCONN);
+	return 0;
+}
+
 static void setup_many(void)
 {
 	const struct rlimit limit = { 20000, 20000 };
@@ -384,6 +423,7 @@ static const struct scene scenes[] = {
 	{ "events", setup_events, verify_events },
 	{ "named pipes", setup_fifo, verify_fifo },
 	{ "processes", setup_processes, verify_processes },
+	{ "pairs of sockets", setup_sockets, verify_sockets },
 	{ "5000 files", setup_many, verify_many },
 	{ "500 pipes", setup_pipes, verify_pipes },
 };
