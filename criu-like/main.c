@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{ "dump", ON_DUMP, cmd_dump, "-t PID [-D DIR]", 0, "save a tree of processes" },
 	{ "restore", ON_RESTORE, cmd_restore, "[-D DIR]", 0, "bring a tree back" },
 	{ "recover", ON_RECOVER, cmd_recover, "-D DIR", 0, "undo what a killed run left behind" },
+	{ "show", ON_SHOW, cmd_show, "DIR [IMAGE]", 2, "what is in a checkpoint" },
 	{ "check", ON_CHECK, cmd_check, "[-t PID | -D DIR]", 0, "what is possible here, and why not" },
 };
 

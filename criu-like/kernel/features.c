@@ -28,7 +28,8 @@
 #ifndef CAP_CHECKPOINT_RESTORE
 #define CAP_CHECKPOINT_RESTORE 40
 #endif
-enum { SECCOMP_GET_FILTER = 0x420c, UFFD_WP_ASYNC = 1 << 15, UFFD_USER_ONLY = 1 };
+enum { SECCOMP_GET_FILTER = 0x420c, MEMBARRIER_GET_REGISTRATIONS = 512 };
+enum { UFFD_WP_ASYNC = 1 << 15, UFFD_USER_ONLY = 1 };
 
 static int negative(long r)
 {
@@ -181,7 +182,7 @@ static int probe_timer_ids(void)
 
 static int probe_membarrier(void)
 {
-	return own_membarrier_tells() ? 0 : -ENOSYS;
+	return negative(sys(SYS_membarrier, MEMBARRIER_GET_REGISTRATIONS, 0, 0));
 }
 
 static int probe_time_namespaces(void)
