@@ -1,6 +1,6 @@
 /*
- * Content of shared memory objects: read through the descriptor of a mapping (map_files), data parts
- * only (SEEK_DATA), so that holes stay holes and nothing is allocated by looking.
+ * Content of shared memory objects: read through the descriptor of a mapping (map_files), data
+ * parts only (SEEK_DATA), so that holes stay holes and nothing is allocated by looking.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -183,7 +183,8 @@ static int finish_images(struct dump *d)
 
 static int dump_space(struct dump *d, const struct task *t, struct mm *m)
 {
-	int r = memory_dump_pages(d, t, m) ?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
+	int r = memory_dump_pages(d, t, m)
+			?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
 
 	for (size_t i = 0; !r && i < m->vma.n; i++)
 		r = append_vma(d, m->id, &m->vma.v[i]);

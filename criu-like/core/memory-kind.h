@@ -53,7 +53,8 @@ uint32_t memory_object_id(struct dump *d, const struct mem_kind *k, uint64_t key
 			  bool *ret_new);
 int memory_append_object(struct dump *d, const struct mem_kind *k, uint32_t id,
 			 const ProtobufCMessage *m);
-/* The object behind the probed mapping is copied (its data parts), under this id in shmem_pages.img. */
+/* The object behind the probed mapping is copied (its data parts), under this id in
+ * shmem_pages.img. */
 void memory_queue_content(struct dump *d, const struct vma_probe *p, uint32_t id);
 /* Restore: the object's content into memory that maps all of it. */
 int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t size);

@@ -3,9 +3,9 @@
  * tells the private pages (no zero page, nothing that still belongs to the file) of all mappings.
  *
  * After a fork parent and child have the same physical pages until one of them writes. There is no
- * call that tells this, but pagemap: bit 56 is clear where a page is mapped more than once, and equal
- * frame numbers at equal addresses are the same page. For a huge page the bit speaks of its first
- * small page only, so these are always looked up. A page found again is not read: the run
+ * call that tells this, but pagemap: bit 56 is clear where a page is mapped more than once, and
+ * equal frame numbers at equal addresses are the same page. For a huge page the bit speaks of its
+ * first small page only, so these are always looked up. A page found again is not read: the run
  * points to the copy in the store. Pages that are shared with anybody are read gently, so that they
  * stay shared (core/memory-pages.c). Frames may move while we look, but a page that has moved
  * is only not recognised: equal frames are believed for shared pages at the same address only.

@@ -30,8 +30,10 @@ static const struct {
 } not_a_file[] = {
 	{ "/memfd:", "memory of a memfd is not saved", NULL },
 	{ "/SYSV", "System V shared memory is not saved", "detach it before the dump (shmdt)" },
-	{ "/[aio]", "the ring of asynchronous I/O is not saved", "end it before the dump (io_destroy)" },
-	{ "anon_inode:", "it belongs to a kernel object that is not saved", "unmap it before the dump" },
+	{ "/[aio]", "the ring of asynchronous I/O is not saved",
+	  "end it before the dump (io_destroy)" },
+	{ "anon_inode:", "it belongs to a kernel object that is not saved",
+	  "unmap it before the dump" },
 	{ "/anon_hugepage", "pages of the hugetlb pool are not saved", NULL },
 	{ "socket:", "the ring of a packet socket is not saved", "unmap it before the dump" },
 };
@@ -105,7 +107,8 @@ static int dump(struct dump *d, const struct vma_probe *p, struct vma *v)
 		return r;
 	m.writable = writable;
 	v->object = memory_object_id(d, &kind_mapped_file, text->ino,
-				     name ^ ((uint64_t)text->major << 33 | (uint64_t)text->minor << 1 | writable),
+				     name ^ ((uint64_t)text->major << 33 |
+					     (uint64_t)text->minor << 1 | writable),
 				     &is_new);
 	r = is_new ? describe(d, p, &m) : 0;
 	if (r || !is_new)
