@@ -225,7 +225,7 @@ static const struct phase phases[] = {
 	{ "settle", settle, NULL,
 	  "zombies are dead, every thread is traced, credentials final, timers armed", false },
 	{ "finish", finish, undo_finish, "registers are set, the area is gone, all are stopped", false },
-	{ "commit", commit, NULL, "the tasks run", true },
+	{ "commit", commit, NULL, "the tasks run", false },
 };
 /* --plan ends here. */
 enum { PHASES_OF_PLAN = 3 };

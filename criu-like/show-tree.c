@@ -84,8 +84,10 @@ static void print_descriptors(const struct show *s, const Task *t, unsigned int 
 		const Ofd *o = (const Ofd *)show_get(&s->ofd, e->ofd);
 
 		(void)fprintf(out, "%*s%4u %-10s ", indent, "", e->number, o ? o->kind : "?");
-		if (o && o->name)
-			print_text(span_of(o->name), out);
+		if (o && (o->name || o->key))
+			print_text(span_of(o->name ? o->name : o->key), out);
+		else
+			(void)fprintf(out, "(description %u)", e->ofd);
 		(void)putc('\n', out);
 	}
 }
