@@ -7,10 +7,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "str.h"
 
 struct fault_state {
 	enum fault_role role;
@@ -32,6 +33,7 @@ static const char *const role_name[FAULT_ROLES] = {
 static int parse(const char *spec, struct fault_state *s)
 {
 	char name[16], action[16] = "5";
+	uint32_t error = 0;
 	int got;
 
 	s->task = -1;
@@ -40,7 +42,9 @@ static int parse(const char *spec, struct fault_state *s)
 		got = sscanf(spec, "%15[a-z]:%lu:%15s", name, &s->n, action);
 	if (got < 2)
 		return -EINVAL;
-	s->error = strcmp(action, "kill") ? atoi(action) : 0;
+	if (strcmp(action, "kill") != 0 && (span_u32(span_of(action), 10, &error) || !error))
+		return -EINVAL;
+	s->error = (int)error;
 	for (int i = 0; i < FAULT_ROLES; i++)
 		if (!strcmp(name, role_name[i])) {
 			s->role = (enum fault_role)i;

@@ -2,6 +2,11 @@
  * Copying pages into the store. process_vm_readv is the fastest way to read another task, into a
  * small buffer that stays in the cache; it stops at the first page that the task itself could not
  * read (PROT_NONE, execute only). Those pieces are read through /proc/PID/mem, which forces.
+ *
+ * process_vm_readv pins what it reads, and pinning a page that is shared copy on write gives the
+ * task a copy of its own first (since 5.19): the dump would undo the sharing that it is to save, and the
+ * memory of a tree that goes on would grow. /proc/PID/mem does not pin, so shared pages are read
+ * that way.
  */
 #include "core/memory-pages.h"
 
@@ -23,11 +28,16 @@ int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *
 	return 0;
 }
 
-static size_t fetch_readable(struct page_writer *w, int from, size_t skip)
+/* As many of the pieces from this one on as may be read in the fast way; yields the bytes read. */
+static size_t fetch_fast(struct page_writer *w, int from, size_t skip)
 {
 	struct iovec local = { w->buffer + skip, w->pending_bytes - skip };
-	long n = sys(SYS_process_vm_readv, w->pid, &local, 1, &w->iov[from], w->n_iov - from, 0);
+	int to = from;
+	long n;
 
+	while (to < w->n_iov && !w->careful[to])
+		to++;
+	n = sys(SYS_process_vm_readv, w->pid, &local, 1, &w->iov[from], to - from, 0);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -41,8 +51,8 @@ static int fetch_task(struct page_writer *w)
 		size_t len = w->iov[i].iov_len;
 		int r = 0;
 
-		if (done <= before)
-			done = before + fetch_readable(w, i, before);
+		if (done <= before && !w->careful[i])
+			done = before + fetch_fast(w, i, before);
 		if (done < before + len) {
 			r = io_pread(w->fd, w->buffer + before, len, at);
 			done = before + len;
@@ -73,26 +83,38 @@ int page_writer_flush(struct page_writer *w)
 	return 0;
 }
 
+static void queue(struct page_writer *w, uint64_t start, size_t len)
+{
+	struct iovec *last = w->n_iov ? &w->iov[w->n_iov - 1] : NULL;
+
+	if (last && (uintptr_t)last->iov_base + last->iov_len == start &&
+	    w->careful[w->n_iov - 1] == w->gentle) {
+		last->iov_len += len;
+	} else {
+		w->careful[w->n_iov] = w->gentle;
+		w->iov[w->n_iov++] = (struct iovec){ (void *)(uintptr_t)start, len };
+	}
+	w->pending_bytes += len;
+	w->next += len;
+}
+
 int page_writer_add(struct page_writer *w, uint64_t start, uint64_t end, uint64_t *ret_at)
 {
 	uint64_t at = w->next;
+	int r = 0;
 
-	while (start < end) {
+	while (!r && start < end) {
 		size_t room = BATCH_BYTES - w->pending_bytes;
 		size_t len = end - start < room ? (size_t)(end - start) : room;
-		int r = 0;
 
-		w->iov[w->n_iov++] = (struct iovec){ (void *)(uintptr_t)start, len };
-		w->pending_bytes += len;
-		w->next += len;
+		queue(w, start, len);
 		start += len;
 		if (w->pending_bytes == BATCH_BYTES || w->n_iov == BATCH_IOV)
 			r = page_writer_flush(w);
-		if (r)
-			return r;
 	}
-	*ret_at = at;
-	return 0;
+	if (!r)
+		*ret_at = at;
+	return r;
 }
 
 void run_append(struct arena *a, struct mm *m, struct run r)

@@ -21,6 +21,8 @@ struct page_writer {
 	char *buffer;
 	uint64_t next;                     /* store offset of the next page */
 	struct iovec iov[BATCH_IOV];       /* pending: where in the task (or object) */
+	bool careful[BATCH_IOV];           /* of each: by the way that leaves shared pages shared */
+	bool gentle;                       /* what is added now is read carefully */
 	int n_iov;
 	size_t pending_bytes;
 	int (*fetch)(struct page_writer *w);  /* fills the buffer with the pending pieces */

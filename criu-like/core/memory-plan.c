@@ -100,8 +100,7 @@ static int plan_space(struct restore *r, struct space *s)
 	(void)plan_vdso(r, s); /* what it finds is reported with all else */
 	if (e && e != -ENOTSUP)
 		return e;
-	s->fill.v = s->mm.run.v;
-	s->fill.n = s->fill.cap = s->mm.run.n;
+	memory_plan_rest(r, s);
 	s->n_fd = (int)(s->source.n + r->memory->shard.n) + (s->msg->exe != NULL);
 	s->first_fd = s->n_fd ? files_reserve(r, s->task, (unsigned int)s->n_fd) : 0;
 	return s->first_fd < 0 ? s->first_fd : 0;
@@ -119,6 +118,7 @@ int memory_plan(struct restore *r)
 		if ((*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index)
 			p->space[(*t)->index] = space_new(r, *t);
 	e = own_vdso_find(&r->arena, &p->vdso) ?: memory_read_images(r);
+	e = e ?: memory_plan_family(r);
 	for (size_t i = 0; !e && i < p->n_space; i++)
 		if (p->space[i])
 			e = plan_space(r, p->space[i]);
@@ -170,12 +170,11 @@ static uint64_t find_gap(struct range *v, size_t n, uint64_t len)
 	return at + len < HIGHEST_HOLE ? at : 0;
 }
 
-int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
+int memory_find_room(struct restore *r, uint64_t len, uint64_t *ret_base)
 {
 	VEC(struct range) used = { 0 };
-	uint64_t whole = (len + 2 * PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, base;
 	int e = own_ranges(r, &used.v, &used.n, &used.cap);
-	long at;
+	uint64_t base;
 
 	if (e)
 		return e;
@@ -186,9 +185,22 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
 			*vec_push(&r->arena, &used) =
 				(struct range){ s->mm.vma.v[k].start, s->mm.vma.v[k].end };
 	}
-	base = find_gap(used.v, used.n, whole + r->memory->vdso.len);
+	base = find_gap(used.v, used.n, len);
 	if (!base)
-		return fail(-ENOTSUP, "no address range of %" PRIu64 " bytes is free in all tasks", whole);
+		return fail(-ENOTSUP, "no address range of %" PRIu64 " bytes is free in all tasks", len);
+	*ret_base = base;
+	return 0;
+}
+
+/* The vdso is parked behind the area; its place is kept free from now on. */
+int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
+{
+	uint64_t whole = (len + 2 * PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, base;
+	int e = memory_find_room(r, whole + r->memory->vdso.len, &base);
+	long at;
+
+	if (e)
+		return e;
 	r->memory->park_base = base + whole;
 	at = r->memory->vdso.len ?
 		     sys(SYS_mmap, base + whole, r->memory->vdso.len, PROT_NONE,

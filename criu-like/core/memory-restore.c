@@ -6,15 +6,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/prctl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "core/file.h"
 #include "core/inode.h"
 #include "core/memory-plan.h"
 #include "core/memory.h"
 #include "kernel/sys.h"
+#include "pagemap.pb-c.h"
 
 int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t size)
 {
@@ -38,6 +42,19 @@ int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t s
 	return 0;
 }
 
+/* What tasks will copy from must not lie where one of them puts something. */
+static int move_away_all(struct restore *r)
+{
+	int e = 0;
+
+	for (size_t k = 0; k < array_size(r->memory->object); k++)
+		vec_foreach(o, &r->memory->object[k])
+			e = e ?: files_move_away(r, &o->fd);
+	vec_foreach(fd, &r->memory->shard)
+		e = e ?: files_move_away(r, fd);
+	return e;
+}
+
 int memory_create(struct restore *r)
 {
 	for (size_t k = 0; k < array_size(r->memory->object); k++) {
@@ -49,7 +66,7 @@ int memory_create(struct restore *r)
 				return o->fd;
 		}
 	}
-	return 0;
+	return move_away_all(r);
 }
 
 void memory_close(struct restore *r)
@@ -132,8 +149,77 @@ int memory_apply(struct self *self)
 	return fd < 0 ? fail(fd, "open the executable '%s'", s->msg->exe->path) : put(fd, exe_fd(s), true);
 }
 
-int memory_premap(struct self *s)
+static int map_segment(struct restore *r, const struct segment *g)
 {
-	(void)s;
+	const struct vma *like = g->like;
+	_close_ int fd = -1;
+	const struct mem_object *o;
+	uint64_t offset = 0;
+	long at;
+
+	if (like->object != NO_OBJECT) {
+		o = &r->memory->object[like->kind].v[like->object];
+		fd = o->fd >= 0 ? (int)sys(SYS_fcntl, o->fd, F_DUPFD_CLOEXEC, 0) : o->kind->open(r, o);
+		if (fd < 0)
+			return fail(fd, "open what is mapped at %" PRIx64, g->start);
+		offset = like->offset + (g->start - like->start);
+	}
+	at = sys(SYS_mmap, g->at, g->end - g->start, PROT_READ | PROT_WRITE, vma_map_flags(like) | MAP_FIXED,
+		 fd, offset);
+	if (at < 0)
+		return fail(at, "map shared pages at %" PRIx64, g->at);
+	if (like->flags & (VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE))
+		at = sys(SYS_madvise, g->at, g->end - g->start,
+			 like->flags & VMA__FLAG__HUGEPAGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return at < 0 ? fail(at, "advise shared pages at %" PRIx64, g->at) : 0;
+}
+
+/* Where these pages lie before the program runs; a run is in one segment. */
+static char *place_of(const struct space *s, const struct run *run)
+{
+	vec_foreach(g, &s->segment)
+		if ((*g)->start <= run->start && run->end <= (*g)->end)
+			return (char *)(uintptr_t)segment_at(*g, run->start);
+	return NULL;
+}
+
+static int load(struct restore *r, const struct space *s, bool huge)
+{
+	int e = 0;
+
+	vec_foreach(run, &s->load) {
+		char *place = place_of(s, run);
+
+		if (!(run->flags & PAGEMAP__FLAG__HUGE) != !huge)
+			continue;
+		if (!place)
+			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping", run->start);
+		e = io_pread(r->memory->shard.v[run->at >> RUN_SHARD_BITS], place, run->end - run->start,
+			     run->at & ((1ULL << RUN_SHARD_BITS) - 1));
+		if (e)
+			return fail(e, "read shared pages to %" PRIx64, run->start);
+	}
 	return 0;
+}
+
+int memory_premap(struct self *self)
+{
+	struct restore *r = self->r;
+	const struct space *s = r->memory->space[self->task->index];
+	long e = 0;
+
+	if (!s || !s->load.n)
+		return 0;
+	for (size_t i = 0; !e && i < s->made.n; i++)
+		e = map_segment(r, s->made.v[i]);
+	if (e)
+		return (int)e;
+	e = sys(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (e < 0)
+		return fail(e, "forbid huge pages for a moment");
+	e = load(r, s, false);
+	if (e)
+		return (int)e;
+	e = sys(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	return e < 0 ? fail(e, "allow huge pages") : load(r, s, true);
 }

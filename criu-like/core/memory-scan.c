@@ -6,7 +6,8 @@
  * call that tells this, but pagemap: bit 56 is clear where a page is mapped more than once, and equal
  * frame numbers at equal addresses are the same page. For a huge page the bit speaks of its first
  * small page only, so these are always looked up. A page found again is not read: the run
- * points to the copy in the store. Frames may move while we look, but a page that has moved
+ * points to the copy in the store. Pages that are shared with anybody are read gently, so that they
+ * stay shared (core/memory-pages.c). Frames may move while we look, but a page that has moved
  * is only not recognised: equal frames are believed for shared pages at the same address only.
  */
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "kernel/pagemap.h"
 #include "kernel/sys.h"
 
-enum { REGIONS = 2048, WINDOW = 4096, GAP = 64 };
+enum { REGIONS = 2048, WINDOW = 4096, GAP = 16 };
 
 /* What is needed while one address space is looked through. */
 struct scan {
@@ -81,21 +82,39 @@ static int store_or_join(struct scan *s, uint64_t page, uint64_t entry, uint32_t
 	return 0;
 }
 
-static int add_joined(struct scan *s, uint64_t start, uint64_t end, uint32_t flags)
+/* Pages that others may have as well, in this tree (joined) or outside of it. */
+static int add_shared(struct scan *s, uint64_t start, uint64_t end, uint32_t flags)
+{
+	uint64_t entry = 0;
+	int r = 0;
+
+	s->m->writer.gentle = true;
+	if (!s->join)
+		r = store_piece(s, start, end, flags);
+	for (uint64_t page = start; s->join && !r && page < end; page += PAGE_BYTES) {
+		r = entry_at(s, page, end, &entry);
+		r = r ?: store_or_join(s, page, entry, flags);
+	}
+	s->m->writer.gentle = false;
+	return r;
+}
+
+static int add_small(struct scan *s, uint64_t start, uint64_t end)
 {
 	uint64_t from = start, entry = 0;
+	bool alone = true;
 	int r = 0;
 
 	for (uint64_t page = start; !r && page < end; page += PAGE_BYTES) {
 		r = entry_at(s, page, end, &entry);
-		if (r || ((entry & PAGEMAP_EXCLUSIVE) && !(flags & PAGEMAP__FLAG__HUGE)))
+		if (r || ((entry & PAGEMAP_EXCLUSIVE) != 0) == alone)
 			continue;
 		if (from < page)
-			r = store_piece(s, from, page, flags);
-		r = r ?: store_or_join(s, page, entry, flags);
-		from = page + PAGE_BYTES;
+			r = alone ? store_piece(s, from, page, 0) : add_shared(s, from, page, 0);
+		alone = !alone;
+		from = page;
 	}
-	return r ?: from < end ? store_piece(s, from, end, flags) : 0;
+	return r ?: alone ? store_piece(s, from, end, 0) : add_shared(s, from, end, 0);
 }
 
 /* A region within one mapping. */
@@ -112,7 +131,7 @@ static int add_pages(struct scan *s, struct vma *v, const struct page_region *g)
 	if (!vma_has_pages(v))
 		return 0;
 	s->d->stats.pages_looked_at += (end - start) / PAGE_BYTES;
-	return s->join ? add_joined(s, start, end, flags) : store_piece(s, start, end, flags);
+	return flags ? add_shared(s, start, end, flags) : add_small(s, start, end);
 }
 
 static int add_region(struct scan *s, const struct page_region *g)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/prctl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -72,26 +73,49 @@ static void stage_special(struct prog *p, const struct mem_plan *m, const struct
 	}
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
 /* Everything but the area, the parking place and what was mapped for this task already. */
 static void stage_unmap(struct prog *p, const struct restore *r, const struct space *s)
 {
-	uint64_t park_end = r->memory->park_base + r->memory->vdso.len, at = 0;
-	bool area_done = false;
+	const struct mem_plan *m = r->memory;
+	struct range *keep = arena_array(p->arena, struct range, s->piece.n + 3);
+	uint64_t at = 0;
+	size_t n = 0;
 
 	prog_where(p, "unmap the tool");
-	for (size_t i = 0; i <= s->piece.n; i++) {
-		uint64_t next = i < s->piece.n ? s->piece.v[i].start : ADDRESS_END;
-
-		if (!area_done && r->area_base < next) {
-			prog_call(p, SYS_munmap, (int64_t)at, (int64_t)(r->area_base - at));
-			at = park_end;
-			area_done = true;
-		}
-		if (at < next)
-			prog_call(p, SYS_munmap, (int64_t)at, (int64_t)(next - at));
-		if (i < s->piece.n)
-			at = s->piece.v[i].end;
+	vec_foreach(piece, &s->piece)
+		if (piece->at == piece->start)
+			keep[n++] = (struct range){ piece->start, piece->end };
+	keep[n++] = (struct range){ r->area_base, m->park_base + m->vdso.len };
+	if (m->displaced.end)
+		keep[n++] = m->displaced;
+	qsort(keep, n, sizeof(keep[0]), by_start);
+	keep[n++] = (struct range){ ADDRESS_END, ADDRESS_END };
+	for (size_t i = 0; i < n; i++) {
+		if (at < keep[i].start)
+			prog_call(p, SYS_munmap, (int64_t)at, (int64_t)(keep[i].start - at));
+		at = keep[i].end;
 	}
+}
+
+static void stage_displaced(struct prog *p, const struct mem_plan *m, const struct space *s)
+{
+	vec_foreach(piece, &s->piece) {
+		if (piece->at == piece->start)
+			continue;
+		prog_where(p, "move inherited memory to %" PRIx64, piece->start);
+		move(p, piece->at, piece->end - piece->start, piece->start);
+	}
+	prog_where(p, "unmap the place of inherited memory");
+	if (m->displaced.end)
+		prog_call(p, SYS_munmap, (int64_t)m->displaced.start,
+			  (int64_t)(m->displaced.end - m->displaced.start));
 }
 
 /* Where the heap ends that starts at start_brk: the program break, as far as mappings tell. */
@@ -124,9 +148,9 @@ static void stage_limits(struct prog *p, const struct space *s)
 	prog_call(p, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, in, sizeof(map), 0);
 }
 
-static int map_flags(const struct vma *v)
+int vma_map_flags(const struct vma *v)
 {
-	int flags = MAP_FIXED_NOREPLACE | (v->object == NO_OBJECT ? MAP_ANONYMOUS : 0);
+	int flags = (v->object == NO_OBJECT ? MAP_ANONYMOUS : 0);
 
 	if (v->flags & VMA__FLAG__DROPPABLE)
 		flags |= MAP_DROPPABLE_6_11;
@@ -146,21 +170,49 @@ static bool has_fill(const struct space *s, const struct vma *v, size_t *i)
 	return *i < s->fill.n && s->fill.v[*i].start < v->end;
 }
 
+struct prog_part {
+	uint64_t start, end;
+	int prot;
+};
+
+static void map_part(struct prog *p, const struct mem_plan *m, const struct space *s,
+		     const struct vma *v, struct prog_part part)
+{
+	if (part.start >= part.end)
+		return;
+	prog_where(p, "map %" PRIx64 "-%" PRIx64, part.start, part.end);
+	prog_is_arg0(prog_call(p, SYS_mmap, (int64_t)part.start, (int64_t)(part.end - part.start), part.prot,
+			       vma_map_flags(v) | MAP_FIXED_NOREPLACE, source_fd(m, s, v),
+			       (int64_t)(v->offset + (part.start - v->start))));
+	if (v->flags & (VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE))
+		prog_call(p, SYS_madvise, (int64_t)part.start, (int64_t)(part.end - part.start),
+			  v->flags & VMA__FLAG__HUGEPAGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+/* Everything that was not inherited. */
 static void stage_map(struct prog *p, const struct mem_plan *m, const struct space *s)
 {
-	size_t fill = 0;
+	size_t fill = 0, piece = 0;
 
 	vec_foreach(v, &s->mm.vma) {
 		int prot = v->prot | (has_fill(s, v, &fill) ? PROT_WRITE : 0);
+		uint64_t at = v->start;
 
 		if (v->kind == VMA__KIND__SPECIAL)
 			continue;
-		prog_where(p, "map %" PRIx64 "-%" PRIx64, v->start, v->end);
-		prog_is_arg0(prog_call(p, SYS_mmap, (int64_t)v->start, (int64_t)(v->end - v->start), prot,
-				       map_flags(v), source_fd(m, s, v), (int64_t)v->offset));
-		if (v->flags & (VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE))
-			prog_call(p, SYS_madvise, (int64_t)v->start, (int64_t)(v->end - v->start),
-				  v->flags & VMA__FLAG__HUGEPAGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+		for (; piece < s->piece.n && s->piece.v[piece].start < v->end; piece++) {
+			map_part(p, m, s, v, (struct prog_part){ at, s->piece.v[piece].start, prot });
+			at = s->piece.v[piece].end;
+		}
+		map_part(p, m, s, v, (struct prog_part){ at, v->end, prot });
+	}
+}
+
+static void stage_drop(struct prog *p, const struct space *s)
+{
+	vec_foreach(d, &s->drop) {
+		prog_where(p, "drop inherited pages %" PRIx64 "-%" PRIx64, d->start, d->end);
+		prog_call(p, SYS_madvise, (int64_t)d->start, (int64_t)(d->end - d->start), MADV_DONTNEED);
 	}
 }
 
@@ -238,12 +290,19 @@ static void stage_fill(struct prog *p, const struct space *s)
 	stage_fill_kind(p, s, g, true);
 }
 
+/* What was made writable for its content, and what was inherited, which is readable and writable. */
 static void stage_protect(struct prog *p, const struct space *s)
 {
-	size_t fill = 0;
+	size_t fill = 0, piece = 0;
 
 	vec_foreach(v, &s->mm.vma) {
-		if (!has_fill(s, v, &fill) || (v->prot & PROT_WRITE))
+		bool filled = has_fill(s, v, &fill) && !(v->prot & PROT_WRITE), inherited;
+
+		while (piece < s->piece.n && s->piece.v[piece].end <= v->start)
+			piece++;
+		inherited = piece < s->piece.n && s->piece.v[piece].start < v->end &&
+			    v->prot != (PROT_READ | PROT_WRITE);
+		if (!filled && !inherited)
 			continue;
 		prog_where(p, "protect %" PRIx64 "-%" PRIx64, v->start, v->end);
 		prog_call(p, SYS_mprotect, (int64_t)v->start, (int64_t)(v->end - v->start), v->prot);
@@ -260,11 +319,13 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 	stage_special(p, r->memory, s, true);
 	stage_unmap(p, r, s);
 	stage_limits(p, s);
+	stage_displaced(p, r->memory, s);
 	stage_special(p, r->memory, s, false);
 	prog_where(p, "unmap the parking place");
 	if (r->memory->vdso.len)
 		prog_call(p, SYS_munmap, (int64_t)r->memory->park_base, (int64_t)r->memory->vdso.len);
 	stage_map(p, r->memory, s);
+	stage_drop(p, s);
 	stage_fill(p, s);
 	stage_protect(p, s);
 	memory_stage_advice(p, s);

@@ -1,6 +1,7 @@
 /*
- * The calling process about itself: files of /proc/self, capabilities, groups, limits. Used by a
- * forked task before the blob, which is single-threaded, so "self" needs no thread id.
+ * The calling process about itself: files of /proc/self, capabilities, groups, limits, and what its
+ * kernel can do for a task that will be forked from it. Used by the coordinator while planning and
+ * by a forked task before the blob, which are single-threaded, so "self" needs no thread id.
  */
 #include "kernel/own.h"
 

@@ -1,6 +1,7 @@
 /*
  * The inquiring ptrace requests. The numbers of some are newer than the headers of the build
- * machine. The tracer must be the calling thread and the tracee stopped.
+ * machine. The caller must be the tracer and the tracee stopped; nothing is changed in it. The
+ * kernel wants CAP_SYS_ADMIN, and a tracer without seccomp, for telling filters.
  */
 #include "kernel/ptrace-inquiry.h"
 

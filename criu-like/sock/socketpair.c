@@ -78,13 +78,17 @@ static int add_message(struct dump *d, Socketpair *m, const char *bytes, size_t 
 	return 0;
 }
 
-static bool close_received(struct msghdr *h)
+/* Closes what came along; whether anything did. *ret_cred: there is a message at all. */
+static bool close_received(struct msghdr *h, bool *ret_cred)
 {
 	bool any = false;
+
+	*ret_cred = false;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
+		*ret_cred |= c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS;
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t i = 0; i < n; i++)
@@ -104,29 +108,36 @@ static int peek_one(struct dump *d, struct fd_probe *p, Socketpair *m, char *buf
 			    .msg_iovlen = 1,
 			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
+	bool cred;
 	long n = sys(SYS_recvmsg, p->fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n == -EAGAIN || n == -ENOTCONN || n == -EINVAL || n == -ECONNRESET)
 		return 0;
 	if (n < 0)
 		return fail(n, "descriptor %d: look into the queue", p->number);
-	if (close_received(&h))
+	if (close_received(&h, &cred))
 		return fd_refuse(d, p, "descriptors travel in its queue",
 				 "receive them before the dump");
 	if (h.msg_flags & MSG_TRUNC)
 		return fd_refuse(d, p, "a message in its queue is larger than 256 KiB",
 				 "receive it before the dump");
-	if (!n && (m->type == SOCK_STREAM || m->shutdown & SHUT_RECEIVE))
+	if (!n && (m->type == SOCK_STREAM || (m->shutdown & SHUT_RECEIVE && !cred)))
 		return 0;
 	(void)add_message(d, m, buf, (size_t)n);
 	return 1;
 }
 
+static long set(int fd, int name, const int *value)
+{
+	return sys(SYS_setsockopt, fd, SOL_SOCKET, name, value, sizeof(*value));
+}
+
 static int dump_queue(struct dump *d, struct fd_probe *p, Socketpair *m)
 {
 	struct pollfd look = { p->fd, POLLIN | POLLPRI, 0 };
-	int zero = 0, before = (int)option(p->fd, SO_PEEK_OFF), r;
-	char *buf;
+	int zero = 0, one = 1, before = (int)option(p->fd, SO_PEEK_OFF), r;
+	int cred = (int)option(p->fd, SO_PASSCRED);
+	char buf[MESSAGE_BYTES];
 
 	(void)sys(SYS_poll, &look, 1, 0); /* zero: nothing waits */
 	if (look.revents & POLLPRI)
@@ -134,15 +145,17 @@ static int dump_queue(struct dump *d, struct fd_probe *p, Socketpair *m)
 				 "receive it before the dump");
 	if (!(look.revents & POLLIN))
 		return 0;
-	r = (int)sys(SYS_setsockopt, p->fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero));
+	r = (int)set(p->fd, SO_PEEK_OFF, &zero);
 	if (r)
 		return fail(r, "descriptor %d: look into the queue", p->number);
-	buf = arena_alloc(&d->arena, MESSAGE_BYTES);
+	if (m->shutdown & SHUT_RECEIVE && !cred) /* tells an empty message from the end */
+		(void)set(p->fd, SO_PASSCRED, &one);
 	do
 		r = peek_one(d, p, m, buf);
 	while (r > 0);
-	(void)sys(SYS_setsockopt, p->fd, SOL_SOCKET, SO_PEEK_OFF, &before,
-		  sizeof(before)); /* as it was */
+	(void)set(p->fd, SO_PEEK_OFF, &before); /* as it was */
+	if (!cred)
+		(void)set(p->fd, SO_PASSCRED, &zero); /* as it was */
 	return r;
 }
 

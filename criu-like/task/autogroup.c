@@ -1,6 +1,7 @@
 /*
- * The nice value of a session's scheduling group ("/autogroup-12 nice 5"). setsid makes a new
- * group, so the session leader writes it; a session whose leader has gone loses it.
+ * The nice value of a session's scheduling group (/proc/PID/autogroup: "/autogroup-12 nice 5").
+ * setsid makes a new group, so the session leader writes it once its session exists; a session
+ * whose leader has gone loses it.
  */
 #include <stdio.h>
 

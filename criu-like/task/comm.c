@@ -1,6 +1,7 @@
 /*
- * The name of a thread (up to 15 bytes of any value), asked inside so that no file of /proc needs
- * to be opened per thread.
+ * The name of a thread: up to 15 bytes of any value but 0. It is asked inside, so that no file of
+ * /proc needs to be opened per thread, and set in each thread as one of the first things, so that
+ * what the kernel logs during a restore bears the right name.
  */
 #include <string.h>
 #include <sys/prctl.h>

@@ -1,6 +1,7 @@
 /*
- * coredump_filter, an attribute of the address space, a file on both sides (kernels without core
- * dumps have none: no record).
+ * coredump_filter, an attribute of the address space, is a file of /proc on both sides. Kernels
+ * without core dumps have none: no record then. It survives the replacement of all mappings, so the
+ * forked task writes it before the blob.
  */
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
 /*
  * The memory policy of a thread (set_mempolicy), asked inside; mappings have policies of their own.
- * Set before the thread allocates anything else. Kernels without NUMA answer ENOSYS: no record.
+ * It is set before the thread allocates anything else. Kernels without NUMA answer ENOSYS: no
+ * record. The home node of a policy (6.1) is an attribute of mappings only.
  */
 #include "base/err.h"
 #include "core/kind.h"

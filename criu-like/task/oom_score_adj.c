@@ -1,6 +1,7 @@
 /*
- * oom_score_adj of a process, a file on both sides; also 0 is written, since the tool's own value
- * would be inherited. A value below the inherited minimum needs CAP_SYS_RESOURCE.
+ * oom_score_adj of a process, a file of /proc on both sides. Also 0 is written, since the tool's
+ * own value would be inherited. A value below the inherited minimum needs CAP_SYS_RESOURCE: refused
+ * while planning.
  */
 #include <linux/capability.h>
 #include <stdio.h>

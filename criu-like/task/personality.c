@@ -1,6 +1,7 @@
 /*
- * The personality of a thread. Set when all mappings are final: READ_IMPLIES_EXEC changes the
- * result of every later mmap.
+ * The personality of a thread. Told by the system call itself, hence asked inside, and set when all
+ * mappings are final: READ_IMPLIES_EXEC changes the result of every later mmap, and
+ * ADDR_COMPAT_LAYOUT the place.
  */
 #include "core/kind.h"
 #include "kernel/sys.h"

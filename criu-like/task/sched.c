@@ -95,8 +95,7 @@ static int plan_affinity(const Sched *m)
 			return 0;
 	r = sys_sched_setaffinity(0, m->affinity.data, m->affinity.len);
 	if (r)
-		log_warn(
-			"none of the cpus it may run on can be used here: affinity is not restored");
+		log_warn("no cpu of its affinity can be used here: it is not restored");
 	return (int)sys_sched_setaffinity(0, mask, (size_t)n);
 }
 

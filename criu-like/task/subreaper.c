@@ -1,6 +1,7 @@
 /*
  * PR_SET_CHILD_SUBREAPER of a process, asked inside. The call also marks descendants that exist
- * already, so it may come after the fork stage.
+ * already, so it may come after the fork stage; before, orphans of the restore itself would be
+ * reparented to the wrong process.
  */
 #include <sys/prctl.h>
 

@@ -1,6 +1,7 @@
 /*
- * The address that is cleared when a thread exits: what pthread_join waits for. Asked inside with
- * prctl(PR_GET_TID_ADDRESS) (kernels with CONFIG_CHECKPOINT_RESTORE).
+ * The address that is cleared and woken when a thread exits: what pthread_join waits for. Asked
+ * inside with prctl(PR_GET_TID_ADDRESS) (kernels with CONFIG_CHECKPOINT_RESTORE), set by the thread
+ * itself when its memory is final.
  */
 #include <sys/prctl.h>
 
