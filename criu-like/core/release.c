@@ -1,10 +1,11 @@
 /*
- * Letting a stopped tree go: on with its work, stopped, or dead. Also the way back from every failure,
- * so nothing in here gives up early: each step is tried for each thread, and the first error is kept.
+ * Letting a stopped tree go: on with its work, stopped, or dead. Also the way back from every
+ * failure, so nothing in here gives up early: each step is tried for each thread, and the first
+ * error is kept.
  *
- * Killed threads stay zombies of the tracer until it takes their status; for a leader the kernel then
- * turns to the real parent, and the number of the root is free only when that has reaped it. So
- * descendants come first, and the root is waited for, bounded.
+ * Killed threads stay zombies of the tracer until it takes their status; for a leader the kernel
+ * then turns to the real parent, and the number of the root is free only when that has reaped it.
+ * So descendants come first, and the root is waited for, bounded.
  */
 #include <poll.h>
 #include <signal.h>
@@ -50,7 +51,8 @@ static int catch_straggler(struct victim_thread *v)
 		return 0;
 	}
 	if (r == -ETIMEDOUT)
-		log_warn("task %d: thread %d stays attached until the tool ends", v->task->pid, v->tid);
+		log_warn("task %d: thread %d stays attached until the tool ends", v->task->pid,
+			 v->tid);
 	v->pass_on = r < 0 || s.event ? 0 : s.sig;
 	return r;
 }
@@ -108,7 +110,8 @@ static void reap(struct victim_thread *v, uint64_t until)
 
 	while (!v->gone && stopped_wait(v->tid, until, &s) >= 0) {
 		if (s.what == TRACE_EXITED) {
-			(void)trace_reap(v->tid); /* ours now; a leader goes on to its real parent */
+			(void)trace_reap(
+				v->tid); /* ours now; a leader goes on to its real parent */
 			v->gone = true;
 			return;
 		}
@@ -136,7 +139,8 @@ static int must_reap(struct dump *d, const struct task *root)
 
 	if (io_slurp_at(&d->arena, root->proc_fd, "stat", &text) >= 0)
 		(void)proc_stat_parse(text, &s); /* only for the message */
-	return fail(-ETIMEDOUT, "task %d was killed, but its parent %d has not reaped it", root->pid, s.ppid);
+	return fail(-ETIMEDOUT, "task %d was killed, but its parent %d has not reaped it",
+		    root->pid, s.ppid);
 }
 
 /* 6.15+ wakes on the reaping; before, the timeout asks again. */
