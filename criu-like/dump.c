@@ -40,9 +40,10 @@ static void discard_images(void *c)
 {
 	struct dump *d = c;
 
-	if (d->set)
+	if (d->set && !d->committed)
 		image_set_discard(d->set);
-	d->set = NULL;
+	if (!d->committed)
+		d->set = NULL;
 }
 
 static int look(void *c)
@@ -147,9 +148,12 @@ static int commit(void *c)
 	int r = statistics_dump(d);
 
 	r = r ?: image_set_commit(d->set);
-	if (!r)
-		inode_dump_commit(d);
-	return r ?: hook_run(d->opt->action_script, "post-dump", d->opt->pid);
+	r = r ?: hook_run(d->opt->action_script, "post-dump", d->opt->pid);
+	if (r)
+		return r;
+	inode_dump_commit(d);
+	d->committed = true;
+	return 0;
 }
 
 static int release(void *c)
