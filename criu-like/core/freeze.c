@@ -42,6 +42,17 @@ enum {
 	AT_ONCE = 16,
 };
 
+/*
+ * A thread that the kernel attached for us has its stop already, unless it is the child of a vfork
+ * and was let run: that one must be interrupted like any other.
+ */
+static bool attached_in_stop(pid_t tid)
+{
+	struct trace_stop s;
+
+	return !trace_look(tid, &s) && s.what == TRACE_STOPPED;
+}
+
 /* Why a thread cannot be seized. 0: it is attached already, or dead. */
 static int explain_refusal(struct dump *d, struct victim_thread *v, int error)
 {
@@ -53,9 +64,10 @@ static int explain_refusal(struct dump *d, struct victim_thread *v, int error)
 		v->gone = true;
 		return 0;
 	}
-	v->interrupted = s.tracer_pid == d->victims->self;
-	if (v->interrupted)
+	if (s.tracer_pid == d->victims->self) {
+		v->interrupted = attached_in_stop(v->tid);
 		return 0;
+	}
 	if (s.tracer_pid)
 		return refuse(&d->blockers, pid, "process",
 			      arena_printf(&d->arena, "it is traced by task %d", s.tracer_pid),

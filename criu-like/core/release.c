@@ -144,17 +144,32 @@ static int must_reap(struct dump *d, const struct task *root)
 }
 
 /* 6.15+ wakes on the reaping; before, the timeout asks again. */
-static int wait_until_reaped(struct dump *d, const struct task *root)
+static int wait_until_reaped(const struct task *t, uint64_t until)
 {
-	uint64_t until = time_now_ns() + REAP_TIMEOUT_S * 1000000000ULL;
-	struct pollfd p = { root->pidfd, 0, 0 };
+	struct pollfd p = { t->pidfd, 0, 0 };
 	struct timespec step = { 0, STEP_NS };
 
-	while (sys(SYS_pidfd_send_signal, root->pidfd, 0, 0, 0) != -ESRCH) {
+	while (t->pidfd >= 0 && sys(SYS_pidfd_send_signal, t->pidfd, 0, 0, 0) != -ESRCH) {
 		if (time_now_ns() >= until)
-			return must_reap(d, root);
+			return -ETIMEDOUT;
 		(void)sys(SYS_ppoll, &p, 1, &step, 0, 0); /* only a pause */
 	}
+	return 0;
+}
+
+/* A restore needs all the numbers; descendants go to an init or subreaper, which has its own pace. */
+static int wait_until_all_reaped(struct dump *d)
+{
+	uint64_t until = time_now_ns() + REAP_TIMEOUT_S * 1000000000ULL;
+
+	if (wait_until_reaped(d->tree.task.v[0], until))
+		return must_reap(d, d->tree.task.v[0]);
+	for (size_t i = 1; i < d->tree.task.n; i++)
+		if (wait_until_reaped(d->tree.task.v[i], until)) {
+			log_warn("task %d is dead, but the init or subreaper of its parent has not reaped it",
+				 d->tree.task.v[i]->pid);
+			break;
+		}
 	return 0;
 }
 
@@ -180,7 +195,7 @@ static int kill_all(struct dump *d)
 		return fail(r, "kill the tree");
 	for (size_t i = d->tree.task.n; i-- > 0;)
 		reap_task(d, d->tree.task.v[i], until);
-	return wait_until_reaped(d, d->tree.task.v[0]);
+	return wait_until_all_reaped(d);
 }
 
 static void close_all(struct dump *d)
