@@ -1,8 +1,9 @@
 /*
  * Terminals that the tree got from outside: a job of a shell. The other side (a terminal emulator,
  * a login) is not in the tree and cannot be saved; the restore takes the terminal that it was
- * itself started from, or one that the caller hands over, and gives it the saved modes. Its size
- * stays what it is. A session of the tree that has the terminal as its controlling one is refused.
+ * itself started from, or one that the caller hands over, and gives it the saved modes and
+ * foreground group. Its size stays what it is. A session of the tree that has the terminal as its
+ * controlling one is refused.
  */
 #include "tty.pb-c.h"
 
@@ -12,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "core/file.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
@@ -56,6 +58,20 @@ static bool controls_session(const struct dump *d, dev_t dev)
 	return false;
 }
 
+/* The foreground group, if it is one of the tree's. */
+static pid_t foreground(const struct dump *d, dev_t dev)
+{
+	pid_t pgid = 0;
+
+	vec_foreach(t, &d->tree.task)
+		if ((*t)->stat && (*t)->stat->tty_nr == tty_number(dev))
+			pgid = (*t)->stat->tpgid;
+	vec_foreach(t, &d->tree.task)
+		if (pgid > 0 && (*t)->pgid == pgid)
+			return pgid;
+	return 0;
+}
+
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	Tty *m = msg;
@@ -72,6 +88,8 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 			d, p, "it is the controlling terminal of a session in the tree",
 			"dump a tree without the session leader, or detach it from the terminal");
 	m->rdev = (uint32_t)p->st.st_rdev;
+	m->foreground = foreground(d, p->st.st_rdev);
+	m->has_foreground = m->foreground > 0;
 	m->termios.data = arena_memdup(&d->arena, &modes, sizeof(modes));
 	m->termios.len = sizeof(modes);
 	p->key = arena_printf(&d->arena, "tty[%lx:%lx]", (unsigned long)p->st.st_rdev,
@@ -125,9 +143,25 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 	return r ? fail(r, "set the modes of the terminal") : take_fd(&fd);
 }
 
+/* The group exists now. Signals are blocked, so asking from the background does not stop us. */
+static int finish(struct self *s, const struct fd_obj *obj, int fd)
+{
+	const Tty *m = obj->msg;
+	int r;
+
+	(void)s;
+	if (!m->has_foreground)
+		return 0;
+	r = sys_ioctl(fd, TIOCSPGRP, &(int32_t){ m->foreground });
+	if (r) /* the terminal is no controlling one: of another session, or handed over */
+		log_info("the terminal's foreground group stays as it is: error %d", -r);
+	return 0;
+}
+
 const struct fd_kind kind_tty = { .name = "tty",
 				  .descriptor = &tty__descriptor,
 				  .match = match,
 				  .dump = dump,
 				  .plan = plan,
-				  .open = open_fd };
+				  .open = open_fd,
+				  .finish = finish };
