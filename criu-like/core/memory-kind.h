@@ -53,6 +53,8 @@ uint32_t memory_object_id(struct dump *d, const struct mem_kind *k, uint64_t key
 			  bool *ret_new);
 int memory_append_object(struct dump *d, const struct mem_kind *k, uint32_t id,
 			 const ProtobufCMessage *m);
+/* What mapped_file.c knows about open modes, for the whole dump. */
+struct map *memory_link_modes(struct dump *d);
 /* The object behind the probed mapping is copied (its data parts), under this id in
  * shmem_pages.img. */
 void memory_queue_content(struct dump *d, const struct vma_probe *p, uint32_t id);

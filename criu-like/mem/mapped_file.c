@@ -79,8 +79,7 @@ static int describe(struct dump *d, const struct vma_probe *p, MappedFile *m)
 	return inode_describe(d, p->task, fd, link, 0, &m->file);
 }
 
-/* Whether the mapping's description was opened for writing. */
-static int link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writable)
+static int read_link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writable)
 {
 	char path[64];
 	struct stat st;
@@ -93,6 +92,30 @@ static int link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writab
 		return fail(r, "mode of %s", vma_title(&d->arena, p->text));
 	*ret_writable = st.st_mode & S_IWUSR;
 	return 0;
+}
+
+/*
+ * Whether the mapping's description was opened for writing. A shared mapping may be made writable
+ * only then. For a private one the link is asked, once for equal mappings of relatives: a child
+ * inherits the description, and a thousand children would cost 16,000 looks.
+ */
+static int link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writable)
+{
+	const struct vma_text *v = &p->text->vma;
+	const uint64_t key[] = { v->end, v->pgoff_bytes, v->ino, v->major, v->minor };
+	struct map *known = memory_link_modes(d);
+	uint64_t hash = page_hash(key, sizeof(key));
+	uintptr_t mode = (uintptr_t)map_get(known, v->start, hash);
+	int r;
+
+	if (v->shared || mode) {
+		*ret_writable = v->shared ? p->text->flags & vm_flag(MW) : mode - 1;
+		return 0;
+	}
+	r = read_link_mode(d, p, ret_writable);
+	if (!r)
+		map_put(known, v->start, hash, (void *)(uintptr_t)(*ret_writable + 1));
+	return r;
 }
 
 static int dump(struct dump *d, const struct vma_probe *p, struct vma *v)
