@@ -154,6 +154,16 @@ static int wait_until_reaped(struct dump *d, const struct task *root)
 	return 0;
 }
 
+/* The order stands: what one way refuses is tried the other way. Its number is its own while we trace it. */
+static int kill_task(const struct task *t)
+{
+	int r = (int)sys(SYS_pidfd_send_signal, t->pidfd, SIGKILL, 0, 0);
+
+	if (r < 0 && r != -ESRCH)
+		r = (int)sys(SYS_kill, t->pid, SIGKILL);
+	return r == -ESRCH ? 0 : r;
+}
+
 static int kill_all(struct dump *d)
 {
 	uint64_t until = time_now_ns() + REAP_TIMEOUT_S * 1000000000ULL;
@@ -161,8 +171,8 @@ static int kill_all(struct dump *d)
 
 	vec_foreach(t, &d->tree.task)
 		if ((*t)->state != TASK_ZOMBIE)
-			r = first(r, (int)sys(SYS_pidfd_send_signal, (*t)->pidfd, SIGKILL, 0, 0));
-	if (r < 0 && r != -ESRCH)
+			r = first(r, kill_task(*t));
+	if (r < 0)
 		return fail(r, "kill the tree");
 	for (size_t i = d->tree.task.n; i-- > 0;)
 		reap_task(d, d->tree.task.v[i], until);
