@@ -1,46 +1,50 @@
-/* torpor dump: options into struct dump_options, then the conductor. */
-#include <getopt.h>
-#include <stdlib.h>
-
-#include "base/fd.h"
-#include "base/log.h"
+/*
+ * torpor dump: settings -> options of the conductor. SIGINT, SIGTERM and SIGHUP are held back from the
+ * first step to the last and looked for between steps.
+ */
 #include "cmd.h"
 #include "dump.h"
-#include "images/image.h"
+#include "kernel/signal.h"
+#include "place.h"
 
-int cmd_dump(int argc, char **argv)
+static struct dump_options options_of(const struct invocation *in, const struct place *p)
 {
-	static const struct option longs[] = { { "no-sync", 0, 0, 1 }, { 0, 0, 0, 0 } };
-	struct dump_options o = { .images_fd = -1, .work_fd = -1, .timeout_s = 10, .ghost_limit_bytes = 1 << 20 };
-	const char *dir = ".";
-	_close_ int fd = -1;
-	int c;
+	const struct settings *s = in->set;
 
-	log_setup(&(struct log_config){ .fd = -1, .level = getenv("TORPOR_DEBUG") ? LOG_DEBUG : LOG_WARN });
-	while ((c = getopt_long(argc, argv, "t:D:RsSjl", longs, NULL)) != -1) {
-		if (c == 't')
-			o.pid = atoi(optarg);
-		else if (c == 'D')
-			dir = optarg;
-		else if (c == 'R')
-			o.leave_running = true;
-		else if (c == 's')
-			o.leave_stopped = true;
-		else if (c == 'S')
-			o.show_stats = true;
-		else if (c == 'j')
-			o.shell_job = true;
-		else if (c == 'l')
-			o.file_locks = true;
-		else if (c == 1)
-			o.no_sync = true;
-		else
-			return 2;
-	}
-	if (!o.pid)
-		return 2;
-	if (image_dir_open(dir, true, &fd))
-		return 1;
-	o.images_fd = o.work_fd = fd;
-	return dump_run(&o) ? 1 : 0;
+	return (struct dump_options){
+		.pid = s->pid,
+		.images_fd = p->images_fd,
+		.work_fd = p->work_fd,
+		.leave_running = s->leave_running,
+		.leave_stopped = s->leave_stopped,
+		.shell_job = s->shell_job,
+		.file_locks = s->file_locks,
+		.link_remap = s->link_remap,
+		.no_sync = s->no_sync,
+		.show_stats = s->statistics,
+		.ghost_limit_bytes = s->ghost_limit_bytes,
+		.timeout_s = s->timeout_s,
+		/* Under the name criu only the stop is bounded. */
+		.bound_s = in->criu ? 0 : s->timeout_s,
+		.pidfile = in->criu ? NULL : s->pidfile,
+		.action_script = terminated(in->arena, &s->action_script),
+		.external = terminated(in->arena, &s->external),
+	};
+}
+
+int cmd_dump(const struct invocation *in)
+{
+	unsigned int flags = in->criu ? PLACE_CRIU : PLACE_CREATE;
+	_place_close_ struct place place = { -1, -1, -1 };
+	struct dump_options o;
+	int r;
+
+	if (!in->set->pid)
+		return usage_error(in, "dump: -t PID is missing");
+	signal_hold_interrupts();
+	if (place_open(in->set, flags, "dump.log", &place))
+		return STATUS_FAILED;
+	o = options_of(in, &place);
+	r = dump_run(&o);
+	return status_of(r ?: tell_status_fd(in->set));
 }

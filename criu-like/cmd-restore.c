@@ -1,49 +1,100 @@
-/* torpor restore: options into struct restore_options, then the conductor. */
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
+/*
+ * torpor restore: settings -> options of the conductor. Without -d the command stays until the root
+ * ends, hands signals on to it, and ends with its status; it holds none of its descriptors then, so that
+ * nobody waits for an end of file because of it.
+ */
+#include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 
-#include "base/fd.h"
-#include "base/log.h"
 #include "cmd.h"
-#include "images/image.h"
+#include "kernel/signal.h"
+#include "kernel/sys.h"
+#include "place.h"
 #include "restore.h"
 
-int cmd_restore(int argc, char **argv)
+static struct restore_options options_of(const struct invocation *in, const struct place *p)
 {
-	static const struct option longs[] = { { "plan", 0, 0, 1 }, { "pidfile", 1, 0, 2 }, { 0, 0, 0, 0 } };
-	struct restore_options o = { .images_fd = -1, .work_fd = -1 };
-	const char *dir = ".";
-	_close_ int fd = -1;
-	pid_t pid;
-	int c, status;
+	const struct settings *s = in->set;
 
-	log_setup(&(struct log_config){ .fd = -1, .level = getenv("TORPOR_DEBUG") ? LOG_DEBUG : LOG_WARN });
-	while ((c = getopt_long(argc, argv, "D:djsS", longs, NULL)) != -1) {
-		if (c == 'D')
-			dir = optarg;
-		else if (c == 'd')
-			o.detach = true;
-		else if (c == 'j')
-			o.shell_job = true;
-		else if (c == 's')
-			o.leave_stopped = true;
-		else if (c == 'S')
-			o.sibling = true;
-		else if (c == 1)
-			o.plan_only = true;
-		else if (c == 2)
-			o.pidfile = optarg;
-		else
-			return 2;
+	return (struct restore_options){
+		.images_fd = p->images_fd,
+		.work_fd = p->work_fd,
+		.detach = s->detach,
+		.sibling = s->sibling,
+		.leave_stopped = s->leave_stopped,
+		.shell_job = s->shell_job,
+		.plan_only = s->plan,
+		.show_stats = s->statistics,
+		.pidfile = s->pidfile,
+		.action_script = terminated(in->arena, &s->action_script),
+		.external = terminated(in->arena, &s->external),
+	};
+}
+
+static int status_of_root(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Orphans of the tree come to us as well, because the restore made us their reaper. */
+static bool reap_all(pid_t root, int *ret_status)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = signal_reap(-1, true, &status)) > 0)
+		if (pid == root) {
+			*ret_status = status_of_root(status);
+			return true;
+		}
+	if (pid != -ECHILD)
+		return false;
+	*ret_status = 0; /* a debugger took it over, or the fault of a test */
+	return true;
+}
+
+/* What a terminal sends goes to the tree without us: it is in the same group then. */
+static int wait_for_root(pid_t root)
+{
+	const uint64_t set = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGTERM) |
+			     SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT);
+	int status = STATUS_FAILED;
+	bool terminal;
+
+	(void)signal_block(set);
+	while (!reap_all(root, &status)) {
+		int sig = signal_take(set, &terminal);
+
+		if (sig > 0 && sig != SIGCHLD && !terminal)
+			(void)sys(SYS_kill, root, sig); /* it may have ended in this moment */
 	}
-	if (image_dir_open(dir, false, &fd))
-		return 1;
-	o.images_fd = o.work_fd = fd;
-	if (restore_run(&o, &pid))
-		return 1;
-	if (o.plan_only || o.detach)
-		return 0;
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	return status;
+}
+
+int cmd_restore(const struct invocation *in)
+{
+	_place_close_ struct place place = { -1, -1, -1 };
+	const struct settings *s = in->set;
+	struct restore_options o;
+	pid_t root = 0;
+	int r;
+
+	if (s->sibling && !s->detach)
+		return usage_error(in, "restore: --restore-sibling needs --restore-detached");
+	signal_hold_interrupts();
+	if (place_open(s, in->criu ? PLACE_CRIU : 0, "restore.log", &place))
+		return STATUS_FAILED;
+	o = options_of(in, &place);
+	r = inherit_list(in, &o.inherit);
+	if (r)
+		return r;
+	r = restore_run(&o, &root);
+	if (!r && !o.plan_only)
+		r = tell_status_fd(s);
+	if (r || o.plan_only || o.detach)
+		return status_of(r);
+	place_close(&place);
+	(void)sys(SYS_close_range, 3, ~0u, 0); /* nothing of it is needed, whatever it is */
+	return wait_for_root(root);
 }

@@ -20,41 +20,57 @@
 #include "core/journal.h"
 #include "core/memory.h"
 #include "core/phase.h"
+#include "core/pidfile.h"
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
 #include "core/victim.h"
 
+static int hook(const struct dump *d, const char *point)
+{
+	struct hooks h = { d->opt->action_script, d->opt->images_fd };
+
+	return hook_run(&h, point, d->opt->pid);
+}
+
 static int open_images(void *c)
 {
 	struct dump *d = c;
-	unsigned int flags = d->opt->no_sync ? 0 : IMAGE_SET_SYNC;
-	int r = hook_run(d->opt->action_script, "pre-dump", d->opt->pid);
+	unsigned int flags = IMAGE_SET_REPLACE | (d->opt->no_sync ? 0 : IMAGE_SET_SYNC);
+	int r = hook(d, "pre-dump");
 
-	return r
-		       ?: image_set_create(&d->arena, d->opt->images_fd, flags | IMAGE_SET_REPLACE,
-					   &d->set);
+	return r ?: image_set_create(&d->arena, d->opt->images_fd, flags, &d->set);
 }
 
 static void discard_images(void *c)
 {
 	struct dump *d = c;
 
-	if (d->set)
+	if (d->set && !d->committed)
 		image_set_discard(d->set);
-	d->set = NULL;
+	if (!d->committed)
+		d->set = NULL;
 }
 
-static int look(void *c)
+/* 0, -ENOTSUP when there are blockers, or another -errno (reported). */
+static int collect(struct dump *d)
 {
-	struct dump *d = c;
 	int r = victim_look(d), e;
 
 	e = r && r != -ENOTSUP ? 0 : files_look(d);
 	r = r ?: e;
 	e = r && r != -ENOTSUP ? 0 : memory_look(d);
 	r = r ?: e;
-	e = blockers_report(&d->blockers);
+	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
+}
+
+static int look(void *c)
+{
+	struct dump *d = c;
+	uint64_t from = time_now_ns();
+	int r = collect(d), e = blockers_report(&d->blockers);
+
+	d->stats.look_us = (time_now_ns() - from) / 1000;
 	return e ?: r;
 }
 
@@ -68,7 +84,7 @@ static int freeze(void *c)
 	r = victim_freeze(d);
 	r = r ?: blockers_report(&d->blockers);
 	d->stats.freeze_us = (time_now_ns() - from) / 1000;
-	return r ?: hook_run(d->opt->action_script, "frozen", d->opt->pid);
+	return r ?: hook(d, "frozen");
 }
 
 static void let_go(void *c)
@@ -147,10 +163,14 @@ static int commit(void *c)
 	struct dump *d = c;
 	int r = statistics_dump(d);
 
+	r = r ?: pidfile_write(d->opt->work_fd, d->opt->pidfile, d->opt->pid);
 	r = r ?: image_set_commit(d->set);
-	if (!r)
-		inode_dump_commit(d);
-	return r ?: hook_run(d->opt->action_script, "post-dump", d->opt->pid);
+	r = r ?: hook(d, "post-dump");
+	if (r)
+		return r;
+	inode_dump_commit(d);
+	d->committed = true;
+	return 0;
 }
 
 static int release(void *c)
@@ -163,32 +183,48 @@ static int release(void *c)
 }
 
 static const struct phase phases[] = {
-	{ "images", open_images, discard_images, "an empty set of images exists" },
-	{ "look", look, NULL, "nothing that the outside can tell stands against the dump" },
-	{ "freeze", freeze, let_go, "every thread is stopped, the tree is known" },
-	{ "state", save_state, NULL, "attributes and descriptors are in the images" },
-	{ "memory", save_memory, NULL, "address spaces are in the images" },
-	{ "tree", write_rest, NULL, "tasks, threads and ghosts are in the images" },
-	{ "resume", resume, NULL, "a tree that goes on runs again" },
-	{ "commit", commit, NULL, "the checkpoint is complete, the scripts agreed" },
-	{ "release", release, NULL, "the tree is gone, stopped or runs" },
+	{ "images", open_images, discard_images, "an empty set of images exists", false },
+	{ "look", look, NULL, "nothing that the outside can tell stands against the dump", false },
+	{ "freeze", freeze, let_go, "every thread is stopped, the tree is known", false },
+	{ "state", save_state, NULL, "attributes and descriptors are in the images", false },
+	{ "memory", save_memory, NULL, "address spaces are in the images", false },
+	{ "tree", write_rest, NULL, "tasks, threads and ghosts are in the images", false },
+	{ "resume", resume, NULL, "a tree that goes on runs again", false },
+	{ "commit", commit, NULL, "the checkpoint is complete, the scripts agreed", false },
+	{ "release", release, NULL, "the tree is gone, stopped or runs", true },
 };
 
 int dump_run(const struct dump_options *opt)
 {
 	struct dump *d = &(struct dump){ .opt = opt };
 	uint64_t from = time_now_ns();
+	uint64_t deadline = opt->bound_s ? from + opt->bound_s * 1000000000ull : 0;
 	int r;
 
 	arena_init(&d->arena);
 	blockers_init(&d->blockers, &d->arena);
 	(void)fault_enter(FAULT_DUMP, -1);
-	r = phases_run(phases, array_size(phases), d);
+	r = phases_run(phases, array_size(phases), deadline, d);
 	d->stats.total_us = (time_now_ns() - from) / 1000;
 	if (!r && opt->show_stats)
 		statistics_print(&d->stats, stdout);
 	if (d->set)
 		image_set_close(d->set);
 	arena_deinit(&d->arena);
+	return r;
+}
+
+int dump_check(const struct dump_options *opt, struct arena *a, struct blockers *ret)
+{
+	struct dump *d = &(struct dump){ .opt = opt };
+	int r;
+
+	d->arena = *a;
+	blockers_init(&d->blockers, &d->arena);
+	(void)fault_enter(FAULT_DUMP, -1);
+	r = collect(d);
+	*a = d->arena;
+	*ret = d->blockers;
+	ret->arena = a;
 	return r;
 }

@@ -31,10 +31,13 @@
 #include "core/memory.h"
 #include "core/own-table.h"
 #include "core/phase.h"
+#include "core/pidfile.h"
 #include "core/program.h"
 #include "core/self.h"
+#include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 
 static int read_images(void *c)
@@ -46,10 +49,16 @@ static int read_images(void *c)
 	return k ?: tree_read(r);
 }
 
-/* Each part of the plan collects its blockers; they are reported together. */
-static int plan(void *c)
+static int hook(const struct restore *r, const char *point, pid_t root)
 {
-	struct restore *r = c;
+	struct hooks h = { r->opt->action_script, r->opt->images_fd };
+
+	return hook_run(&h, point, root);
+}
+
+/* Each part of the plan collects its blockers. */
+static int collect(struct restore *r)
+{
 	int k = inode_plan(r), e;
 
 	e = birth_plan(r);
@@ -60,7 +69,14 @@ static int plan(void *c)
 	k = k ?: e;
 	e = k && k != -ENOTSUP ? 0 : task_kinds_plan(r);
 	k = k ?: e;
-	e = blockers_report(&r->blockers);
+	return k ?: r->blockers.list.n ? -ENOTSUP : 0;
+}
+
+static int plan(void *c)
+{
+	struct restore *r = c;
+	int k = collect(r), e = blockers_report(&r->blockers);
+
 	return e ?: k;
 }
 
@@ -83,13 +99,11 @@ static int map_area(void *c)
 static int prepare(void *c)
 {
 	struct restore *r = c;
-	sigset_t all;
-	long k = hook_run(r->opt->action_script, "pre-restore", 0);
+	long k = hook(r, "pre-restore", 0);
 
 	if (k)
 		return (int)k;
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail; tasks are born with it */
+	(void)signal_set_mask(~0ull); /* tasks are born with it */
 	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (k < 0)
 		return fail(k, "become a subreaper");
@@ -107,6 +121,7 @@ static void undo_prepare(void *c)
 static int fork_tree(void *c)
 {
 	struct restore *r = c;
+	uint64_t from = time_now_ns();
 	int k = self_fork_root(r);
 
 	k = k ?: area_wait(r, WORD_FORKED, r->births->n_fork);
@@ -114,6 +129,7 @@ static int fork_tree(void *c)
 	if (!k)
 		area_pass(r, WORD_GO, 1);
 	k = k ?: area_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
+	r->stats.fork_us = (time_now_ns() - from) / 1000;
 	log_flush_buffer(area_log(r));
 	return k;
 }
@@ -170,36 +186,28 @@ static int settle(void *c)
 	return area_wait(r, WORD_PARKED, n);
 }
 
-/* The number of the root, without a newline, as scripts expect it. */
-static int write_pidfile(struct restore *r)
-{
-	const char *pid = arena_printf(&r->arena, "%d", r->tree.task.v[0]->pid);
-	_close_ int fd = -1;
-	int k;
-
-	if (!r->opt->pidfile)
-		return 0;
-	fd = (int)sys(SYS_openat, r->opt->work_fd, r->opt->pidfile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		      0644);
-	k = fd < 0 ? fd : io_write(fd, pid, strlen(pid));
-	return k ? fail(k, "write the pidfile '%s'", r->opt->pidfile) : 0;
-}
-
 static int finish(void *c)
 {
 	struct restore *r = c;
-	int k = write_pidfile(r);
+	pid_t root = r->tree.task.v[0]->pid;
+	int k = pidfile_write(r->opt->work_fd, r->opt->pidfile, root);
 
 	k = k ?: attach_stop_all(r);
-
 	k = k ?: attach_finish(r);
-	return k ?: hook_run(r->opt->action_script, "pre-resume", r->tree.task.v[0]->pid);
+	k = k ?: hook(r, "post-restore", root);
+	return k ?: hook(r, "pre-resume", root);
+}
+
+static void undo_finish(void *c)
+{
+	struct restore *r = c;
+
+	pidfile_remove(r->opt->work_fd, r->opt->pidfile);
 }
 
 static int commit(void *c)
 {
 	struct restore *r = c;
-
 	int k = attach_release(r);
 
 	if (!k)
@@ -208,16 +216,16 @@ static int commit(void *c)
 }
 
 static const struct phase phases[] = {
-	{ "read", read_images, NULL, "all images are whole, the tree is known" },
-	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore" },
-	{ "build", build_programs, NULL, "every thread has its program" },
-	{ "area", map_area, NULL, "the area is mapped, nothing was forked" },
-	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names" },
-	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources" },
+	{ "read", read_images, NULL, "all images are whole, the tree is known", false },
+	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore", false },
+	{ "build", build_programs, NULL, "every thread has its program", false },
+	{ "area", map_area, NULL, "the area is mapped, nothing was forked", false },
+	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names", false },
+	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources", false },
 	{ "settle", settle, NULL,
-	  "zombies are dead, every thread is traced, credentials final, timers armed" },
-	{ "finish", finish, NULL, "registers are set, the area is gone, all are stopped" },
-	{ "commit", commit, NULL, "the tasks run" },
+	  "zombies are dead, every thread is traced, credentials final, timers armed", false },
+	{ "finish", finish, undo_finish, "registers are set, the area is gone, all are stopped", false },
+	{ "commit", commit, NULL, "the tasks run", false },
 };
 /* --plan ends here. */
 enum { PHASES_OF_PLAN = 3 };
@@ -225,23 +233,43 @@ enum { PHASES_OF_PLAN = 3 };
 int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 {
 	struct restore *r = &(struct restore){ .opt = opt };
+	size_t n = opt->plan_only ? PHASES_OF_PLAN : array_size(phases);
 	uint64_t from = time_now_ns();
 	int k;
 
 	arena_init(&r->arena);
 	blockers_init(&r->blockers, &r->arena);
 	(void)fault_enter(FAULT_RESTORE, -1);
-	k = phases_run(phases, opt->plan_only ? PHASES_OF_PLAN : array_size(phases), r);
-	if (!k && opt->plan_only)
-		programs_print(r, stdout);
+	k = phases_run(phases, n, 0, r);
 	r->stats.total_us = (time_now_ns() - from) / 1000;
 	if (!k)
 		*ret_pid = r->tree.task.v[0]->pid;
-	if (!k && !opt->plan_only)
-		(void)hook_run(opt->action_script, "post-resume",
-			       *ret_pid); /* too late to fail: it is reported */
+	if (!k && opt->plan_only)
+		programs_print(r, stdout);
+	else if (!k)
+		(void)hook(r, "post-resume", *ret_pid); /* too late to fail: it is reported */
+	if (!k && opt->show_stats)
+		statistics_print_restore(r, stdout);
 	if (r->set)
 		image_set_close(r->set);
 	arena_deinit(&r->arena);
+	return k;
+}
+
+int restore_check(const struct restore_options *opt, struct arena *a, struct blockers *ret)
+{
+	struct restore *r = &(struct restore){ .opt = opt };
+	int k;
+
+	r->arena = *a;
+	blockers_init(&r->blockers, &r->arena);
+	(void)fault_enter(FAULT_RESTORE, -1);
+	k = read_images(r);
+	k = k ?: collect(r);
+	if (r->set)
+		image_set_close(r->set);
+	*a = r->arena;
+	*ret = r->blockers;
+	ret->arena = a;
 	return k;
 }

@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/memory.h"
+#include "core/phase.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 
 extern const char blob_start[], blob_end[];
@@ -97,8 +99,10 @@ int area_wait(struct restore *r, enum area_word w, uint32_t target)
 			return -ECANCELED;
 		if ((int32_t)(seen - target) >= 0)
 			return 0;
-		(void)sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0,
-			  0); /* judged by the word, not by this */
+		/* Judged by the word, not by the result. */
+		(void)sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0, 0);
+		if (!r->in_task && signal_interrupted())
+			return phase_interrupted(0);
 	}
 }
 

@@ -15,7 +15,8 @@ struct dump_options {
 	int images_fd, work_fd;
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
 	uint64_t ghost_limit_bytes;
-	unsigned int timeout_s;
+	unsigned int timeout_s; /* to stop the tree; 0: the default */
+	unsigned int bound_s;   /* for everything up to the commit; 0: none */
 	const char *pidfile;
 	const char *const *action_script; /* NULL-terminated */
 	const char *const *external;      /* NULL-terminated */
@@ -32,8 +33,10 @@ struct dump {
 	const struct dump_options *opt;
 	struct blockers blockers;
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
+	uint64_t ns[8];         /* the tool's namespaces, which the tree shares (core/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
+	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
 	struct file_space *files;
 	struct inode_space *inodes;

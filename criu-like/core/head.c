@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,15 +17,16 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "head.pb-c.h"
+#include "kernel/sys.h"
 #include "kernel/xstate.h"
 
 enum { FORMAT_VERSION = 1, ID_BYTES = 16 };
 
 static int64_t clock_ns(clockid_t clock)
 {
-	struct timespec t;
+	struct timespec t = { 0 };
 
-	(void)clock_gettime(clock, &t); /* cannot fail for these clocks */
+	(void)sys(SYS_clock_gettime, clock, &t); /* cannot fail for these clocks */
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
@@ -65,10 +65,13 @@ int head_dump(struct dump *d)
 	Head m = HEAD__INIT;
 	struct utsname host;
 	struct image *i;
+	long k;
 	int r;
 
-	if (getrandom(id, sizeof(id), 0) != sizeof(id) || uname(&host))
-		return fail(-errno, "make an id for the checkpoint");
+	k = sys(SYS_getrandom, id, sizeof(id), 0);
+	k = k < 0 ? k : sys(SYS_uname, &host);
+	if (k < 0)
+		return fail(k, "make an id for the checkpoint");
 	boot_id(&d->arena, boot);
 	now(&clocks);
 	m.checkpoint_id = (ProtobufCBinaryData){ ID_BYTES, id };
@@ -133,7 +136,7 @@ static int check(struct restore *r, const Head *m)
 	if (m->n_required_feature)
 		return fail(-EPROTO, "the checkpoint needs '%s', which this tool does not know",
 			    m->required_feature[0]);
-	if (uname(&host) || strcmp(host.machine, m->machine))
+	if (sys(SYS_uname, &host) < 0 || strcmp(host.machine, m->machine))
 		return fail(-EPROTO, "the checkpoint is from a machine of another kind (%s)",
 			    m->machine);
 	if (m->page_size != (uint32_t)sysconf(_SC_PAGESIZE))

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "core/file.h"
 #include "core/inode.h"
 #include "core/memory-plan.h"
 #include "core/memory.h"
@@ -42,6 +43,19 @@ int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t s
 	return 0;
 }
 
+/* What tasks will copy from must not lie where one of them puts something. */
+static int move_away_all(struct restore *r)
+{
+	int e = 0;
+
+	for (size_t k = 0; k < array_size(r->memory->object); k++)
+		vec_foreach(o, &r->memory->object[k])
+			e = e ?: files_move_away(r, &o->fd);
+	vec_foreach(fd, &r->memory->shard)
+		e = e ?: files_move_away(r, fd);
+	return e;
+}
+
 int memory_create(struct restore *r)
 {
 	for (size_t k = 0; k < array_size(r->memory->object); k++) {
@@ -53,7 +67,7 @@ int memory_create(struct restore *r)
 				return o->fd;
 		}
 	}
-	return 0;
+	return move_away_all(r);
 }
 
 void memory_close(struct restore *r)

@@ -50,6 +50,7 @@ struct restore {
 	struct birth_plan *births; /* core/birth.h */
 	struct program_set *programs; /* core/program.h */
 	int coordinator_pidfd;
+	bool in_task;           /* this is a forked task, not the coordinator */
 	bool traced;            /* every thread is attached */
 };
 

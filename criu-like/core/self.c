@@ -30,6 +30,7 @@
 #include "core/program.h"
 #include "core/task-kinds.h"
 #include "kernel/clone.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 
 struct sharer {
@@ -156,9 +157,7 @@ static void become_owner(const struct task *t)
 
 static _Noreturn void die(struct restore *r, const struct task *t)
 {
-	const struct rlimit none = { 0, 0 };
 	int sig = (int)(t->exit_status & 0x7f);
-	sigset_t set;
 
 	(void)sys(SYS_close_range, 0, ~0u, 0); /* nothing of it matters any more */
 	if (area_wait(r, WORD_DIE, 1))
@@ -167,13 +166,10 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 	become_owner(t);
 	if (!sig)
 		_exit((int)(t->exit_status >> 8 & 0xff));
-	(void)setrlimit(RLIMIT_CORE,
-			&none); /* without it a core file may appear, as for the original */
-	(void)signal(sig, SIG_DFL);          /* SIGKILL needs none */
-	(void)sigfillset(&set);
-	(void)sigdelset(&set, sig);
-	(void)sigprocmask(SIG_SETMASK, &set, NULL); /* cannot fail */
-	(void)sys(SYS_kill, getpid(), sig);	       /* does not come back */
+	signal_no_core();
+	signal_default(sig);
+	(void)signal_set_mask(~SIGNAL_BIT(sig));
+	(void)sys(SYS_kill, sys(SYS_getpid), sig); /* does not come back */
 	_exit(1);
 }
 
@@ -190,7 +186,9 @@ static int apply(struct restore *r, const struct task *t)
 	struct self s = { &r->arena, r, t };
 	int k = area_wait(r, WORD_GO, 1);
 
+	k = k ?: files_begin(&s);
 	k = k ?: memory_apply(&s); /* before what it copies from is closed */
+	files_end(&s);
 	k = k ?: files_apply(&s);
 	return k ?: task_kinds_apply(&s); /* last: the root directory may change */
 }
@@ -201,6 +199,7 @@ static _Noreturn void sharer_live(void *arg)
 	struct restore *r = s->r;
 	struct birth *b = s->b;
 
+	r->in_task = true;
 	*area_born(r, b->index) = 1;
 	if (arm_pdeathsig(r, b) || found_session(r, b) || join_group(r, b) || apply(r, b->task))
 		give_up(r);
@@ -246,6 +245,7 @@ static _Noreturn void live(struct restore *r, struct birth *b)
 	bool has_memory = b->task && b->task->state != TASK_ZOMBIE;
 	int k;
 
+	r->in_task = true;
 	*area_born(r, b->index) = 1;
 	log_to_buffer(area_log(r));
 	(void)fault_enter(FAULT_SELF, b->task ? (int)b->task->index : -1);

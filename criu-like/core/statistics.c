@@ -1,4 +1,7 @@
-/* What a run cost, for the checkpoint and for people. */
+/*
+ * What a run cost: a record in the checkpoint, and on request the same figures for people and scripts.
+ * Times are microseconds of the monotonic clock.
+ */
 #include "core/statistics.h"
 
 #include "stats.pb-c.h"
@@ -32,4 +35,10 @@ void statistics_print(const struct stats *s, FILE *out)
 	STATS(PRINT)
 #undef PRINT
 	(void)fprintf(out, "total_us: %lu\n", s->total_us);
+}
+
+void statistics_print_restore(const struct restore *r, FILE *out)
+{
+	(void)fprintf(out, "tasks: %zu\nthreads: %zu\n", r->tree.task.n, r->tree.thread.n);
+	(void)fprintf(out, "fork_us: %lu\ntotal_us: %lu\n", r->stats.fork_us, r->stats.total_us);
 }
