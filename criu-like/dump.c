@@ -46,9 +46,10 @@ static void discard_images(void *c)
 {
 	struct dump *d = c;
 
-	if (d->set)
+	if (d->set && !d->committed)
 		image_set_discard(d->set);
-	d->set = NULL;
+	if (!d->committed)
+		d->set = NULL;
 }
 
 /* 0, -ENOTSUP when there are blockers, or another -errno (reported). */
@@ -129,10 +130,11 @@ static int save_memory(void *c)
 {
 	struct dump *d = c;
 	uint64_t from = time_now_ns();
-	int r = memory_dump(d);
+	int r = memory_dump(d), e;
 
 	d->stats.memory_us = (time_now_ns() - from) / 1000;
-	return r ?: blockers_report(&d->blockers);
+	e = blockers_report(&d->blockers);
+	return e ?: r;
 }
 
 static int write_rest(void *c)
@@ -163,9 +165,12 @@ static int commit(void *c)
 
 	r = r ?: pidfile_write(d->opt->work_fd, d->opt->pidfile, d->opt->pid);
 	r = r ?: image_set_commit(d->set);
-	if (!r)
-		inode_dump_commit(d);
-	return r ?: hook(d, "post-dump");
+	r = r ?: hook(d, "post-dump");
+	if (r)
+		return r;
+	inode_dump_commit(d);
+	d->committed = true;
+	return 0;
 }
 
 static int release(void *c)

@@ -5,40 +5,40 @@
  * The registry: one word per kind. The order of task kinds is the order of their operations within
  * a stage; the order of descriptor kinds is the order in which they are matched.
  */
-#define TASK_KINDS(X)                                                                              \
-	X(oom_score_adj)                                                                           \
-	X(coredump_filter)                                                                         \
-	X(loginuid)                                                                                \
-	X(autogroup)                                                                               \
-	X(fs)                                                                                      \
-	X(sigaction)                                                                               \
-	X(sigqueue)                                                                                \
-	X(sigpending)                                                                              \
-	X(x86)                                                                                     \
-	X(sigaltstack)                                                                             \
-	X(robust_list)                                                                             \
-	X(tid_address)                                                                             \
-	X(rseq)                                                                                    \
-	X(comm)                                                                                    \
-	X(numa)                                                                                    \
-	X(membarrier)                                                                              \
-	X(rlimits)                                                                                 \
-	X(subreaper)                                                                               \
-	X(seccomp)                                                                                 \
-	X(sched)                                                                                   \
-	X(creds)                                                                                   \
-	X(prctl)                                                                                   \
-	X(personality)                                                                             \
-	X(brk)                                                                                     \
-	X(mm_flags)                                                                                \
-	X(user_dispatch)                                                                           \
-	X(posix_timers)                                                                            \
+#define TASK_KINDS(X)      \
+	X(oom_score_adj)   \
+	X(coredump_filter) \
+	X(loginuid)        \
+	X(autogroup)       \
+	X(fs)              \
+	X(sigaction)       \
+	X(sigqueue)        \
+	X(sigpending)      \
+	X(x86)             \
+	X(sigaltstack)     \
+	X(robust_list)     \
+	X(tid_address)     \
+	X(rseq)            \
+	X(comm)            \
+	X(numa)            \
+	X(membarrier)      \
+	X(rlimits)         \
+	X(subreaper)       \
+	X(seccomp)         \
+	X(sched)           \
+	X(creds)           \
+	X(prctl)           \
+	X(personality)     \
+	X(brk)             \
+	X(mm_flags)        \
+	X(user_dispatch)   \
+	X(posix_timers)    \
 	X(itimers)
 
-#define FD_KINDS(X)                                                                               \
-	X(pipe)                                                                                   \
-	X(dev) X(procfile) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) \
-		X(pidfd) X(socketpair)
+#define FD_KINDS(X)                                                                          \
+	X(external)                                                                          \
+	X(pipe) X(tty) X(dev) X(procfile) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) \
+		X(timerfd) X(epoll) X(pidfd) X(socketpair)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(shmem) X(mapped_file) X(anon)

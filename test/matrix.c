@@ -75,7 +75,8 @@ static bool list(const struct factory *f, void *arg)
 {
 	(void)arg;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-		printf("%s %s\n", f->name, ways[i].name);
+		printf("%s %s%s%s\n", f->name, ways[i].name, f->refused ? " refused=" : "",
+		       f->refused ? f->refused : "");
 	return false;
 }
 

@@ -35,6 +35,7 @@ struct dump {
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
 	struct tree tree;
 	struct image_set *set;
+	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
 	struct file_space *files;
 	struct inode_space *inodes;

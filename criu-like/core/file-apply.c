@@ -156,15 +156,33 @@ static int finish_table(struct self *s, struct file_table *t)
 	return 0;
 }
 
+/* The kernel remembers the process that takes a lock: it should be the one that had it. */
+static int lock_table_files(struct self *s, struct file_table *t)
+{
+	for (size_t i = 0; i < t->msg->n_entry; i++) {
+		struct planned *p = t->entry[i];
+		int e;
+
+		if (!p->o.ofd->n_lock || p->inherited >= 0)
+			continue;
+		e = lock_take(s, &p->o, p->first == t, (int)t->msg->entry[i]->number);
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
 static int end(struct self *s, struct file_table *t)
 {
 	struct number_list keep = { 0 };
+	int e;
 
 	for (size_t i = 0; i < t->msg->n_entry; i++)
 		*vec_push(s->arena, &keep.v) = t->msg->entry[i]->number;
 	vec_foreach(range, &t->reserved)
 		keep_range(s, &keep, range);
-	return close_others(&keep);
+	e = close_others(&keep);
+	return e ? e : table_fit(s, t, keep.v.n ? keep.v.v[keep.v.n - 1] + 1 : 0);
 }
 
 static int apply_table(struct self *s, struct file_table *t)
@@ -182,6 +200,8 @@ static int apply_table(struct self *s, struct file_table *t)
 		e = fill_private(&op, t);
 	if (!e)
 		e = finish_table(s, t);
+	if (!e)
+		e = lock_table_files(s, t);
 	return e ? e : end(s, t);
 }
 
@@ -191,11 +211,16 @@ int files_apply(struct self *s)
 	struct fault_place place;
 	int e;
 
-	if (!t || s->task->files != s->task->index)
+	if (!t)
 		return 0;
+	e = table_meet(s, t);
+	if (e || s->task->files != s->task->index)
+		return e;
 	place = fault_enter(FAULT_SELF, (int)s->task->index);
 	e = apply_table(s, t);
 	fault_leave(place);
+	if (!e)
+		table_done(t);
 	return e;
 }
 

@@ -45,6 +45,8 @@ static int add_lock(struct dump *d, struct fd_probe *p, Ofd *msg, const struct f
 	o->type = lock_type(l->type);
 	o->start = (uint64_t)l->start;
 	o->len = lock_len(l);
+	o->has_pid = l->pid > 0;
+	o->pid = l->pid;
 	msg->lock = arena_grow(&d->arena, msg->lock, msg->n_lock * sizeof(o),
 			       (msg->n_lock + 1) * sizeof(o));
 	msg->lock[msg->n_lock++] = o;
@@ -114,13 +116,25 @@ static struct flock flock_of(uint32_t type, uint64_t start, uint64_t len)
 			       .l_len = (off_t)len };
 }
 
-int lock_take(const struct fd_obj *obj, int fd)
+/* Whether this process is to take the lock. */
+static bool is_ours(struct self *s, const struct fd_obj *obj, const OfdLock *l, bool first)
+{
+	const struct task *taker = l->has_pid ? tree_find(&s->r->tree, l->pid) : NULL;
+
+	if (taker && files_has(s->r, taker, obj))
+		return taker->files == s->task->files;
+	return first;
+}
+
+int lock_take(struct self *s, const struct fd_obj *obj, bool first, int fd)
 {
 	for (size_t i = 0; i < obj->ofd->n_lock; i++) {
 		const OfdLock *l = obj->ofd->lock[i];
 		struct flock f = flock_of(l->type, l->start, l->len);
 		int r;
 
+		if (!is_ours(s, obj, l, first))
+			continue;
 		if (l->kind == OFD_LOCK__KIND__FLOCK)
 			r = (int)sys(SYS_flock, fd,
 				     (l->type == F_WRLCK ? LOCK_EX : LOCK_SH) | LOCK_NB);

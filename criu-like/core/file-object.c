@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "core/file-graph.h"
 #include "core/file-inherit.h"
-#include "core/file-lock.h"
 #include "kernel/descriptor.h"
 
 enum { SCM_BATCH = 250 }; /* the kernel's limit is 253 */
@@ -74,7 +73,7 @@ int object_fill(struct opener *op, struct planned *p)
 		return 0;
 	if (p->o.kind->fill)
 		r = p->o.kind->fill(op, &p->o, p->o.fd);
-	return r ? r : lock_take(&p->o, p->o.fd);
+	return r;
 }
 
 int object_place_all(struct planned *p, bool parked)

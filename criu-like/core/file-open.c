@@ -49,7 +49,13 @@ static int add_own(struct restore *r, struct number_list *used)
 /* A gap of n numbers in every table of the tree and in our own. */
 static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 {
-	struct number_list used = { 0 };
+	struct number_list used = { 0 }, own = { 0 };
+	int e = add_own(r, &own);
+
+	if (e)
+		return e;
+	vec_foreach(number, &own.v)
+		*vec_push(&r->arena, &used.v) = *number;
 
 	vec_foreach(t, &r->files->table) {
 		for (size_t i = 0; i < (*t)->msg->n_entry; i++)
@@ -58,17 +64,16 @@ static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 			for (unsigned int i = 0; i < range->n; i++)
 				*vec_push(&r->arena, &used.v) = range->first + i;
 	}
-	int e = add_own(r, &used);
-
-	if (e)
-		return e;
 	if (used.v.n)
 		qsort(used.v.v, used.v.n, sizeof(*used.v.v), compare);
 	*ret = numbers_gap(used.v.v, used.v.n, n);
+	r->files->highest = used.v.n ? used.v.v[used.v.n - 1] : 0;
+	if (n && *ret + n - 1 > r->files->highest)
+		r->files->highest = *ret + n - 1;
 	return 0;
 }
 
-static int raise_limit(void)
+static int raise_limit(struct restore *r)
 {
 	struct rlimit limit;
 	int e = (int)sys(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
@@ -77,6 +82,7 @@ static int raise_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		e = (int)sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
 	}
+	r->files->limit = limit.rlim_max;
 	return e ? fail(e, "raise the limit of open files") : 0;
 }
 
@@ -150,13 +156,30 @@ static int open_all(struct restore *r, bool late)
 	return 0;
 }
 
+int files_move_away(struct restore *r, int *fd)
+{
+	unsigned int to;
+	int e = *fd < 0 ? 0 : find_gap(r, 1, &to);
+
+	if (e || *fd < 0)
+		return e;
+	e = sys_dup3(*fd, (int)to, O_CLOEXEC);
+	if (e < 0)
+		return fail(e, "move descriptor %d out of the way", *fd);
+	(void)sys_close(*fd); /* a second number of the same file */
+	*fd = (int)to;
+	return 0;
+}
+
 int files_open_shared(struct restore *r)
 {
 	struct fault_place place = fault_enter(FAULT_OPENER, -1);
-	int e = raise_limit();
+	int e = raise_limit(r);
 
 	if (!e)
 		e = park(r);
+	if (!e)
+		e = table_prepare(r);
 	if (!e)
 		e = open_all(r, false);
 	fault_leave(place);

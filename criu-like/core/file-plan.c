@@ -34,6 +34,16 @@ const struct task *files_owner(struct restore *r, const struct fd_obj *o)
 	return p->first ? r->tree.task.v[p->first->id] : NULL;
 }
 
+bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o)
+{
+	const struct file_table *table = graph_table(r->files, t->files);
+
+	for (size_t i = 0; table && i < table->msg->n_entry; i++)
+		if (&table->entry[i]->o == o)
+			return true;
+	return false;
+}
+
 static const struct fd_kind *kind_named(const char *name)
 {
 	for (size_t i = 0; fd_kinds[i]; i++)

@@ -115,8 +115,16 @@ int files_plan(struct restore *r);
 int files_reserve(struct restore *r, const struct task *t, unsigned int n);
 /* Coordinator, before the first fork: shared descriptions, in a range no table of the tree uses. */
 int files_open_shared(struct restore *r);
+/* Coordinator, before the first fork: gives its descriptor a number that no task needs. */
+int files_move_away(struct restore *r, int *fd);
 /* Coordinator, all tasks exist (they wait): shared descriptions that need them. */
 int files_open_late(struct restore *r);
+/*
+ * Between these a task may open descriptors of its own (at reserved numbers): others that share its
+ * table wait. After files_end() it opens nothing until files_apply().
+ */
+int files_begin(struct self *s);
+void files_end(struct self *s);
 /* In the task: opens what is private, puts everything at its number, closes all else but the
  * reserved. */
 int files_apply(struct self *s);
@@ -131,5 +139,7 @@ void files_close_shared(struct restore *r);
 int files_stage(struct prog *p, const struct stage_at *at);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
 const struct task *files_owner(struct restore *r, const struct fd_obj *o);
+/* Whether the task has a number for it. */
+bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o);
 /* The object with this id, NULL: none. */
 struct fd_obj *files_find(struct restore *r, uint32_t id);

@@ -1,7 +1,7 @@
 /*
- * What is done for memory outside of the blob: the coordinator makes shared objects before the first
- * fork; each task puts descriptors for its program at the reserved numbers. What the coordinator
- * has open is inherited over the fork and copied there.
+ * What is done for memory outside of the blob: the coordinator makes shared objects before the
+ * first fork; each task puts descriptors for its program at the reserved numbers. What the
+ * coordinator has open is inherited over the fork and copied there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "core/file.h"
 #include "core/inode.h"
 #include "core/memory-plan.h"
 #include "core/memory.h"
@@ -32,13 +33,27 @@ int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t s
 		int e;
 
 		if (run->end > size)
-			return fail(-EPROTO, "shared memory %" PRIu32 " has pages behind its end", id);
+			return fail(-EPROTO, "shared memory %" PRIu32 " has pages behind its end",
+				    id);
 		e = io_pread(fd, memory + run->start, run->end - run->start,
 			     run->at & ((1ULL << RUN_SHARD_BITS) - 1));
 		if (e)
 			return fail(e, "read content of shared memory %" PRIu32, id);
 	}
 	return 0;
+}
+
+/* What tasks will copy from must not lie where one of them puts something. */
+static int move_away_all(struct restore *r)
+{
+	int e = 0;
+
+	for (size_t k = 0; k < array_size(r->memory->object); k++)
+		vec_foreach(o, &r->memory->object[k])
+			e = e ?: files_move_away(r, &o->fd);
+	vec_foreach(fd, &r->memory->shard)
+		e = e ?: files_move_away(r, fd);
+	return e;
 }
 
 int memory_create(struct restore *r)
@@ -52,7 +67,7 @@ int memory_create(struct restore *r)
 				return o->fd;
 		}
 	}
-	return 0;
+	return move_away_all(r);
 }
 
 void memory_close(struct restore *r)
@@ -132,7 +147,8 @@ int memory_apply(struct self *self)
 	if (e || !s->msg->exe)
 		return e;
 	fd = inode_open(r, s->msg->exe, O_RDONLY);
-	return fd < 0 ? fail(fd, "open the executable '%s'", s->msg->exe->path) : put(fd, exe_fd(s), true);
+	return fd < 0 ? fail(fd, "open the executable '%s'", s->msg->exe->path)
+		      : put(fd, exe_fd(s), true);
 }
 
 static int map_segment(struct restore *r, const struct segment *g)
@@ -145,13 +161,14 @@ static int map_segment(struct restore *r, const struct segment *g)
 
 	if (like->object != NO_OBJECT) {
 		o = &r->memory->object[like->kind].v[like->object];
-		fd = o->fd >= 0 ? (int)sys(SYS_fcntl, o->fd, F_DUPFD_CLOEXEC, 0) : o->kind->open(r, o);
+		fd = o->fd >= 0 ? (int)sys(SYS_fcntl, o->fd, F_DUPFD_CLOEXEC, 0)
+				: o->kind->open(r, o);
 		if (fd < 0)
 			return fail(fd, "open what is mapped at %" PRIx64, g->start);
 		offset = like->offset + (g->start - like->start);
 	}
-	at = sys(SYS_mmap, g->at, g->end - g->start, PROT_READ | PROT_WRITE, vma_map_flags(like) | MAP_FIXED,
-		 fd, offset);
+	at = sys(SYS_mmap, g->at, g->end - g->start, PROT_READ | PROT_WRITE,
+		 vma_map_flags(like) | MAP_FIXED, fd, offset);
 	if (at < 0)
 		return fail(at, "map shared pages at %" PRIx64, g->at);
 	if (like->flags & (VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE))
@@ -179,9 +196,10 @@ static int load(struct restore *r, const struct space *s, bool huge)
 		if (!(run->flags & PAGEMAP__FLAG__HUGE) != !huge)
 			continue;
 		if (!place)
-			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping", run->start);
-		e = io_pread(r->memory->shard.v[run->at >> RUN_SHARD_BITS], place, run->end - run->start,
-			     run->at & ((1ULL << RUN_SHARD_BITS) - 1));
+			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping",
+				    run->start);
+		e = io_pread(r->memory->shard.v[run->at >> RUN_SHARD_BITS], place,
+			     run->end - run->start, run->at & ((1ULL << RUN_SHARD_BITS) - 1));
 		if (e)
 			return fail(e, "read shared pages to %" PRIx64, run->start);
 	}

@@ -1,7 +1,8 @@
 /*
- * From the text of /proc/PID/smaps to the mappings of the model. Everything the kernel shows is either
- * understood or refused by name: kinds decide what is behind a mapping, the table of flags what is
- * put back. [vsyscall] belongs to no address space and [uprobes] is made by the kernel when needed.
+ * From the text of /proc/PID/smaps to the mappings of the model. Everything the kernel shows is
+ * either understood or refused by name: kinds decide what is behind a mapping, the table of flags
+ * what is put back. [vsyscall] belongs to no address space and [uprobes] is made by the kernel when
+ * needed.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -74,7 +75,8 @@ static int check_flags(struct dump *d, const struct vma_probe *p)
 			return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, s),
 				      blocker_table[i].reason, blocker_table[i].remedy);
 	if (s->unknown_flag[0]) {
-		(void)snprintf(reason, sizeof(reason), "the kernel shows the unknown flag '%s'", s->unknown_flag);
+		(void)snprintf(reason, sizeof(reason), "the kernel shows the unknown flag '%s'",
+			       s->unknown_flag);
 		return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, s), reason, NULL);
 	}
 	/* A mapping that may only be executed has a key of the kernel's own. */
@@ -98,8 +100,12 @@ static const char *given_name(struct arena *a, struct span path)
 
 static struct vma vma_of(struct dump *d, const struct smaps_vma *s)
 {
-	struct vma v = { .start = s->vma.start, .end = s->vma.end, .offset = s->vma.pgoff_bytes,
-			 .object = NO_OBJECT, .prot = (uint8_t)s->vma.prot, .shared = s->vma.shared };
+	struct vma v = { .start = s->vma.start,
+			 .end = s->vma.end,
+			 .offset = s->vma.pgoff_bytes,
+			 .object = NO_OBJECT,
+			 .prot = (uint8_t)s->vma.prot,
+			 .shared = s->vma.shared };
 
 	for (size_t i = 0; i < array_size(flag_table); i++)
 		if (s->flags & flag_table[i].seen)
@@ -108,8 +114,10 @@ static struct vma vma_of(struct dump *d, const struct smaps_vma *s)
 	return v;
 }
 
-/* The tool's own blob is left out; it may have become one mapping with a neighbour of the task's. */
-static void push_without_blob(struct dump *d, const struct task *t, struct mm *m, const struct vma *v)
+/* The tool's own blob is left out; it may have become one mapping with a neighbour of the task's.
+ */
+static void push_without_blob(struct dump *d, const struct task *t, struct mm *m,
+			      const struct vma *v)
 {
 	uint64_t start, len;
 	struct vma part = *v;

@@ -186,7 +186,9 @@ static int apply(struct restore *r, const struct task *t)
 	struct self s = { &r->arena, r, t };
 	int k = area_wait(r, WORD_GO, 1);
 
+	k = k ?: files_begin(&s);
 	k = k ?: memory_apply(&s); /* before what it copies from is closed */
+	files_end(&s);
 	k = k ?: files_apply(&s);
 	return k ?: task_kinds_apply(&s); /* last: the root directory may change */
 }

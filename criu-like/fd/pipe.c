@@ -106,8 +106,10 @@ static int check_outside(struct restore *r, struct fd_obj **member, size_t n)
 			!any_end(member, n, access_of(member[i]) == O_WRONLY ? O_RDONLY : O_WRONLY);
 	return !outside ? 0
 			: refuse(&r->blockers, 0, key, "its other side is held outside of the tree",
-				 arena_printf(&r->arena,
-					      "hand over an end: --inherit-fd 'fd[N]:%s'", key));
+				 arena_printf(
+					 &r->arena,
+					 "hand over an end, or /dev/null: --inherit-fd 'fd[N]:%s'",
+					 key));
 }
 
 /* One end, or both, come from pipe(2); all others are opened through it. */

@@ -1,7 +1,8 @@
 /*
  * The program break. No file of /proc tells it: the heap ends on a page boundary and is absent
- * while the break is at its start. brk(0) inside the task yields it; it is put back together with all
- * other limits of the address space (core/memory-stage.c), so that the next brk() goes on from there.
+ * while the break is at its start. brk(0) inside the task yields it; it is put back together with
+ * all other limits of the address space (core/memory-stage.c), so that the next brk() goes on from
+ * there.
  */
 #include <sys/syscall.h>
 

@@ -115,7 +115,9 @@ class Case:
         before, states = self.look(root), proc.states(root)
         images = os.path.join(self.options.images, f"{os.path.basename(self.work)}-{number}")
         os.mkdir(images, 0o700)
-        if not self.options.dry:
+        if self.body.values("refused") and not self.options.dry:
+            self.refuse(root, images, before)
+        elif not self.options.dry:
             self.dump_and_back(root, images, before)
         if not self.options.keep:
             shutil.rmtree(images)
@@ -134,6 +136,23 @@ class Case:
             return f"\nHARM: {e}"
         after = self.look(root)
         return "" if before == after else "\nHARM by the failed dump\n" + difference(before, after)
+
+    def refuse(self, root, images, before):
+        """What the tool cannot save it refuses by name, and the tree goes on unharmed."""
+        try:
+            self.tool("dump", "-t", str(root), "-D", images)
+        except Failed as e:
+            if not str(e).endswith(" gives 1"):
+                raise
+        else:
+            raise Failed("the dump must refuse this")
+        said = proc.read(os.path.join(self.work, "tool.log"))
+        missing = [text for text in self.body.values("refused") if text not in said]
+        if missing or f"task {root}" not in said and "task" not in said:
+            raise Failed(f"the refusal does not name {missing}")
+        harm = self.harm(root, before)
+        if harm:
+            raise Failed(harm)
 
     def dump_and_back(self, root, images, before):
         extra = self.options.dump_arg + self.body.values("dump")

@@ -144,3 +144,4 @@ def pid1_reap(child):
         pid, code = os.waitpid(-1, 0)
         if pid == child:
             return os.waitstatus_to_exitcode(code)
+

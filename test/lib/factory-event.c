@@ -206,15 +206,15 @@ static void check_pidfd(struct object *o)
 }
 
 const struct factory event_factories[] = {
-	{"eventfd", make_eventfd, check_eventfd},
-	{"eventfd-semaphore", make_semaphore, check_semaphore},
-	{"timerfd-off", make_timerfd_off, check_timerfd},
-	{"timerfd", make_timerfd, check_timerfd},
-	{"timerfd-absolute", make_timerfd_absolute, check_timerfd},
-	{"timerfd-expired", make_timerfd_expired, check_timerfd_expired},
-	{"signalfd", make_signalfd, check_signalfd},
-	{"epoll", make_epoll, check_epoll},
-	{"inotify", make_inotify, check_inotify},
-	{"pidfd", make_pidfd, check_pidfd},
+	{"eventfd", make_eventfd, check_eventfd, NULL},
+	{"eventfd-semaphore", make_semaphore, check_semaphore, NULL},
+	{"timerfd-off", make_timerfd_off, check_timerfd, NULL},
+	{"timerfd", make_timerfd, check_timerfd, NULL},
+	{"timerfd-absolute", make_timerfd_absolute, check_timerfd, NULL},
+	{"timerfd-expired", make_timerfd_expired, check_timerfd_expired, NULL},
+	{"signalfd", make_signalfd, check_signalfd, NULL},
+	{"epoll", make_epoll, check_epoll, NULL},
+	{"inotify", make_inotify, check_inotify, "inotify"},
+	{"pidfd", make_pidfd, check_pidfd, NULL},
 	{0},
 };

@@ -249,15 +249,15 @@ static void check_netlink(struct object *o)
 }
 
 const struct factory socket_factories[] = {
-	{"unix-stream", make_stream, check_stream},
-	{"unix-seqpacket", make_seqpacket, check_packets},
-	{"unix-dgram", make_dgram, check_packets},
-	{"unix-listener", make_path_listener, check_path_listener},
-	{"unix-abstract", make_abstract_listener, check_abstract_listener},
-	{"unix-rights", make_rights, check_rights},
-	{"udp", make_udp, check_udp},
-	{"tcp-listener", make_tcp_listener, check_tcp_listener},
-	{"tcp", make_tcp, check_tcp},
-	{"netlink", make_netlink, check_netlink},
+	{"unix-stream", make_stream, check_stream, NULL},
+	{"unix-seqpacket", make_seqpacket, check_packets, NULL},
+	{"unix-dgram", make_dgram, check_packets, NULL},
+	{"unix-listener", make_path_listener, check_path_listener, "socket:"},
+	{"unix-abstract", make_abstract_listener, check_abstract_listener, "socket:"},
+	{"unix-rights", make_rights, check_rights, "socket:"},
+	{"udp", make_udp, check_udp, "socket:"},
+	{"tcp-listener", make_tcp_listener, check_tcp_listener, "socket:"},
+	{"tcp", make_tcp, check_tcp, "socket:"},
+	{"netlink", make_netlink, check_netlink, "socket:"},
 	{0},
 };

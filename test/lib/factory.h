@@ -20,6 +20,7 @@ struct factory {
 	const char *name;
 	void (*make)(struct object *o); /* ends the body (must, skip) where the kernel refuses */
 	void (*test)(struct object *o); /* content, flags and that it still works; may consume it */
+	const char *refused; /* the tool does not save it yet: words of its refusal, no blanks */
 };
 
 extern const struct factory file_factories[], event_factories[], socket_factories[];

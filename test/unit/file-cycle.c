@@ -30,17 +30,20 @@
 #include "kernel/clone.h"
 #include "kernel/descriptor.h"
 
-#define KINDS(X)                                                                        \
-	X(pipe)                                                                         \
-	X(dev)                                                                          \
-	X(procfile)                                                                     \
-	X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) \
-		X(socketpair)
+#define KINDS(X)    \
+	X(pipe)     \
+	X(dev)      \
+	X(procfile) \
+	X(opath)    \
+	X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(socketpair)
 #define EXTERN(name) extern const struct fd_kind kind_##name;
 #define ENTRY(name)  &kind_##name,
 KINDS(EXTERN)
 const struct fd_kind *const fd_kinds[] = { KINDS(ENTRY) NULL };
 const struct task_kind *const task_kinds[] = { NULL };
+struct mem_kind;
+extern const struct mem_kind *const mem_kinds[];
+const struct mem_kind *const mem_kinds[] = { NULL };
 
 struct scene {
 	const char *name;
