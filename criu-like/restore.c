@@ -211,20 +211,25 @@ static int commit(void *c)
 	int k = attach_release(r);
 
 	if (!k)
-		(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+		(void)inode_remove_ghosts(r,
+					  true); /* reported; the tasks run and keep their files */
 	return k;
 }
 
 static const struct phase phases[] = {
 	{ "read", read_images, NULL, "all images are whole, the tree is known", false },
-	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore", false },
+	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore",
+	  false },
 	{ "build", build_programs, NULL, "every thread has its program", false },
 	{ "area", map_area, NULL, "the area is mapped, nothing was forked", false },
-	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names", false },
-	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources", false },
+	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names",
+	  false },
+	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources",
+	  false },
 	{ "settle", settle, NULL,
 	  "zombies are dead, every thread is traced, credentials final, timers armed", false },
-	{ "finish", finish, undo_finish, "registers are set, the area is gone, all are stopped", false },
+	{ "finish", finish, undo_finish, "registers are set, the area is gone, all are stopped",
+	  false },
 	{ "commit", commit, NULL, "the tasks run", false },
 };
 /* --plan ends here. */
