@@ -1,7 +1,8 @@
 /*
- * torpor check: what this kernel and these privileges allow; with -t what stands against a dump of a
- * tree (looked at from outside, nothing is stopped); with -D what stands against a restore here. The
- * answers go to stdout, one line each, or as one JSON array. Status 0 only if nothing stands against it.
+ * torpor check: what this kernel and these privileges allow; with -t what stands against a dump of
+ * a tree (looked at from outside, nothing is stopped); with -D what stands against a restore here.
+ * The answers go to stdout, one line each, or as one JSON array. Status 0 only if nothing stands
+ * against it.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * torpor restore: settings -> options of the conductor. Without -d the command stays until the root
- * ends, hands signals on to it, and ends with its status; it holds none of its descriptors then, so that
- * nobody waits for an end of file because of it.
+ * ends, hands signals on to it, and ends with its status; it holds none of its descriptors then, so
+ * that nobody waits for an end of file because of it.
  */
 #include <errno.h>
 #include <signal.h>

@@ -159,13 +159,11 @@ static int finish_table(struct self *s, struct file_table *t)
 /* The kernel remembers the process that takes a lock: it should be the one that had it. */
 static int lock_table_files(struct self *s, struct file_table *t)
 {
-	for (size_t i = 0; i < t->msg->n_entry; i++) {
-		struct planned *p = t->entry[i];
-		int e;
+	vec_foreach(p, &s->r->files->order) {
+		int e = 0;
 
-		if (!p->o.ofd->n_lock || p->inherited >= 0)
-			continue;
-		e = lock_take(s, &p->o, p->first == t, (int)t->msg->entry[i]->number);
+		if ((*p)->o.ofd->n_lock && (*p)->inherited < 0)
+			e = lock_take(s, &(*p)->o, (*p)->first == t);
 		if (e)
 			return e;
 	}

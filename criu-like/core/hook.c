@@ -1,7 +1,7 @@
 /*
- * Running a user's script: fork, exec, wait. The tool's own descriptors are close-on-exec, so the image
- * directory is named through the tool's own table; signals are unblocked again for the script, and
- * SIGPIPE has its default action.
+ * Running a user's script: fork, exec, wait. The tool's own descriptors are close-on-exec, so the
+ * image directory is named through the tool's own table; signals are unblocked again for the
+ * script, and SIGPIPE has its default action.
  */
 #include "core/hook.h"
 

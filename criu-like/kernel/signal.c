@@ -1,7 +1,8 @@
 /*
- * Masks and dispositions by the kernel's own calls: 64-bit sets, no C library bookkeeping (it refuses
- * to block its two private signals, which a restored thread needs blocked). The kernel queues a signal
- * that is blocked even if it is ignored; who asks what is pending has to look at the disposition too.
+ * Masks and dispositions by the kernel's own calls: 64-bit sets, no C library bookkeeping (it
+ * refuses to block its two private signals, which a restored thread needs blocked). The kernel
+ * queues a signal that is blocked even if it is ignored; who asks what is pending has to look at
+ * the disposition too.
  */
 #include "kernel/signal.h"
 
@@ -41,7 +42,8 @@ static void set_handler(int sig, void *handler)
 {
 	struct kernel_action a = { .handler = handler };
 
-	(void)sys(SYS_rt_sigaction, sig, &a, NULL, sizeof(a.mask)); /* fails only for SIGKILL, SIGSTOP */
+	(void)sys(SYS_rt_sigaction, sig, &a, NULL,
+		  sizeof(a.mask)); /* fails only for SIGKILL, SIGSTOP */
 }
 
 void signal_ignore(int sig)
@@ -76,7 +78,8 @@ static bool is_ignored(int sig)
 {
 	struct kernel_action a = { 0 };
 
-	return !sys(SYS_rt_sigaction, sig, NULL, &a, sizeof(a.mask)) && a.handler == (void *)SIG_IGN;
+	return !sys(SYS_rt_sigaction, sig, NULL, &a, sizeof(a.mask)) &&
+	       a.handler == (void *)SIG_IGN;
 }
 
 int signal_interrupted(void)

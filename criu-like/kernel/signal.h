@@ -15,9 +15,9 @@ void signal_default(int sig);
 void signal_no_core(void);
 
 /*
- * Somebody wants the run to end: SIGINT, SIGTERM, SIGHUP. They are blocked for the whole run, so that
- * nothing happens inside a step, and looked for between steps. Yields the number of one that waits, 0:
- * none. Ignored ones (nohup, background jobs) do not count.
+ * Somebody wants the run to end: SIGINT, SIGTERM, SIGHUP. They are blocked for the whole run, so
+ * that nothing happens inside a step, and looked for between steps. Yields the number of one that
+ * waits, 0: none. Ignored ones (nohup, background jobs) do not count.
  */
 void signal_hold_interrupts(void);
 int signal_interrupted(void);

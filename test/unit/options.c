@@ -1,6 +1,6 @@
 /*
- * Command lines under both names: each row is a line and what it says, written as the fields that are
- * not at their default, then the words; or the text of the error.
+ * Command lines under both names: each row is a line and what it says, written as the fields that
+ * are not at their default, then the words; or the text of the error.
  */
 #include <stdio.h>
 #include <string.h>
@@ -55,10 +55,12 @@ static const struct row rows[] = {
 	{ ON_DUMP, "--foo=bar", "there is no option '--foo'" },
 	{ ON_DUMP, "--=bar", "there is no option '--'" },
 	{ ON_DUMP, "-q", "there is no option '-q'" },
-	{ ON_DUMP, "--tcp-established", "option '--tcp-established' does not belong to this command" },
+	{ ON_DUMP, "--tcp-established",
+	  "option '--tcp-established' does not belong to this command" },
 	{ ON_DUMP, "a -- -t b - c", "[a][-t][b][-][c]" },
 	{ ON_RESTORE, "-dsS", "detach leave_stopped sibling" },
-	{ ON_RESTORE, "--restore", "option '--restore' may be --restore-detached or --restore-sibling" },
+	{ ON_RESTORE, "--restore",
+	  "option '--restore' may be --restore-detached or --restore-sibling" },
 	{ ON_RESTORE, "--plan --inherit-fd fd[3]:pipe:[4]", "plan inherit_fd=fd[3]:pipe:[4]" },
 	{ ON_RESTORE, "-t 4", "there is no option '-t'" },
 	{ ON_SHOW, "dir creds --json", "json [dir][creds]" },
@@ -72,7 +74,8 @@ static const struct row rows[] = {
 	{ CRIU_DUMP, "-t 5 dump -v4", "pid=5 verbosity=4 [dump]" },
 	{ CRIU_DUMP, "--tcp-established --no-tcp-established --tcp-close", "" },
 	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft", "" },
-	{ CRIU_DUMP, "-M a:b --external mnt[x]:y --veth-pair a=b -r /x -L /y", "external=mnt[x]:y" },
+	{ CRIU_DUMP, "-M a:b --external mnt[x]:y --veth-pair a=b -r /x -L /y",
+	  "external=mnt[x]:y" },
 	{ CRIU_DUMP, "--freeze-cgroup /x --track-mem --cpu-cap=none --evasive-devices", "" },
 	{ CRIU_DUMP, "--network-lock skip --empty-ns net --file-validation buildid", "" },
 	{ CRIU_DUMP, "--network-lock nope",
