@@ -118,16 +118,19 @@ static int store_or_refer(struct scan *s, uint64_t page, const char *bytes)
 
 /*
  * A page of its own. Relatives often come to the same content by themselves (a thousand workers
- * that wait at the same place), and then it costs room only once. Long runs are data: not looked at.
+ * that wait at the same place), and then it costs room only once. Long runs are data: not looked
+ * at.
  */
 static int add_alone(struct scan *s, uint64_t start, uint64_t end)
 {
 	char *buffer = s->twin;
-	struct iovec local = { buffer, end - start }, remote = { (void *)(uintptr_t)start, end - start };
+	struct iovec local = { buffer, end - start },
+		     remote = { (void *)(uintptr_t)start, end - start };
 	int r = 0;
 
 	if (!s->join || end - start > sizeof(s->twin) ||
-	    sys(SYS_process_vm_readv, s->m->writer.pid, &local, 1, &remote, 1, 0) != (long)(end - start))
+	    sys(SYS_process_vm_readv, s->m->writer.pid, &local, 1, &remote, 1, 0) !=
+		    (long)(end - start))
 		return store_piece(s, start, end, 0);
 	for (uint64_t at = start; !r && at < end; at += PAGE_BYTES)
 		r = store_or_refer(s, at, buffer + (at - start));
