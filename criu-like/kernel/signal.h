@@ -6,9 +6,9 @@
 /* Signals of the calling process. Sets are 64 bits, signal n is bit n - 1. */
 #define SIGNAL_BIT(n) (1ull << ((n)-1))
 
-/* Replaces the mask of the calling thread; yields the old one. */
-uint64_t signal_set_mask(uint64_t mask);
-uint64_t signal_block(uint64_t more);
+/* Replaces the mask of the calling thread, or adds to it. 0; -errno only by fault injection. */
+int signal_set_mask(uint64_t mask);
+int signal_block(uint64_t more);
 void signal_ignore(int sig);
 void signal_default(int sig);
 /* No core file from here on. */
