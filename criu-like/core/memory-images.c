@@ -110,8 +110,6 @@ static int read_mm(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
 		return fail(-EPROTO, "address space %" PRIu32 " is described twice or of no task",
 			    id);
 	s->msg = (const Mm *)msg;
-	if (s->msg->lock_future & ~6u || (s->msg->lock_future && !(s->msg->lock_future & 2)))
-		return bad(id, "unknown locks of mappings to come", 0);
 	return s->msg->auxv.len > 4096 || s->msg->auxv.len % 16
 		       ? bad(id, "a wrong auxiliary vector", 0)
 		       : 0;
