@@ -37,6 +37,7 @@
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "core/watch.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 
@@ -103,6 +104,7 @@ static int prepare(void *c)
 
 	if (k)
 		return (int)k;
+	signal_default(SIGCHLD); /* ignored, their ends and stops would not wake us */
 	k = signal_set_mask(~0ull);
 	if (k < 0)
 		return fail(k, "block the signals that tasks are born with");
@@ -126,11 +128,11 @@ static int fork_tree(void *c)
 	uint64_t from = time_now_ns();
 	int k = self_fork_root(r);
 
-	k = k ?: area_wait(r, WORD_FORKED, r->births->n_fork);
+	k = k ?: watch_wait(r, WORD_FORKED, r->births->n_fork);
 	k = k ?: files_open_late(r);
 	if (!k)
 		area_pass(r, WORD_GO, 1);
-	k = k ?: area_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
+	k = k ?: watch_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
 	r->stats.fork_us = (time_now_ns() - from) / 1000;
 	log_flush_buffer(area_log(r));
 	return k;
@@ -176,16 +178,16 @@ static int settle(void *c)
 	if (k)
 		return k;
 	area_pass(r, WORD_SIGNALS, 1);
-	k = area_wait(r, WORD_SIGNALED, n);
+	k = watch_wait(r, WORD_SIGNALED, n);
 	k = k ?: attach_all(r);
 	if (k)
 		return k;
 	area_pass(r, WORD_CREDS, 1);
-	k = area_wait(r, WORD_CREDS_DONE, n);
+	k = watch_wait(r, WORD_CREDS_DONE, n);
 	if (k)
 		return k;
 	area_pass(r, WORD_ARM, 1);
-	return area_wait(r, WORD_PARKED, n);
+	return watch_wait(r, WORD_PARKED, n);
 }
 
 static int finish(void *c)

@@ -59,11 +59,23 @@ static bool zero_page(const struct victim_mm *mm, uint64_t address)
 	return io_pread(mm->mem_fd, page, PAGE, address) == 0 && !memcmp(page, zero, PAGE);
 }
 
-/* The lowest n pages in a row that nobody uses; 0: none. */
+/* The first page of what a dump left behind whose tool died: it begins with the first thread's chain. */
+static bool orphaned_frames(const struct victim_mm *mm, uint64_t address)
+{
+	uint64_t chain[2];
+
+	return io_pread(mm->mem_fd, chain, sizeof(chain), address) == 0 && chain[1] == mm->gadgets.restore &&
+	       (chain[0] == mm->gadgets.unmap || chain[0] == mm->gadgets.ret);
+}
+
+/* The lowest n pages in a row that nobody uses; 0: none. Orphaned frames are used, and removed, again. */
 static uint64_t unused(const struct victim_mm *mm, const uint64_t *entry, size_t n_entry, size_t n)
 {
 	size_t row = 0;
 
+	for (size_t i = 0; i + n <= n_entry; i++)
+		if (entry[i] & page_in_use && orphaned_frames(mm, mm->stack + i * PAGE))
+			return mm->stack + i * PAGE;
 	for (size_t i = 0; i < n_entry; i++) {
 		uint64_t at = mm->stack + i * PAGE;
 
@@ -157,6 +169,7 @@ int frames_clear(struct victim_mm *mm)
 	static const char zero[FRAME_HEAD_BYTES + FRAME_SLOTS * (XSTATE_MAX + 64)];
 	int r = mm->frames ? io_pwrite(mm->mem_fd, zero, mm->frames_len, mm->frames) : 0;
 
-	mm->frames = 0;
+	if (!r)
+		mm->frames = 0;
 	return r;
 }

@@ -142,6 +142,7 @@ int gadget_remove(struct victim_mm *mm)
 	static const uint8_t zero[GADGET_TAIL_BYTES];
 	int r = mm->gadgets.tail ? io_pwrite(mm->mem_fd, zero, sizeof(zero), mm->gadgets.tail) : 0;
 
-	mm->gadgets = (struct gadgets){ 0 };
+	if (!r)
+		mm->gadgets = (struct gadgets){ 0 };
 	return r;
 }

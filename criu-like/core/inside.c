@@ -184,6 +184,14 @@ int inside_await_marker(struct dump *d, struct victim_thread *v)
 	}
 }
 
+/* A call that was begun is carried on as long as there is any way to. */
+static int resume_call(const struct victim_thread *v, int sig)
+{
+	int r = trace_syscall(v->tid, sig);
+
+	return r < 0 && r != -ESRCH ? trace_syscall(v->tid, sig) : r;
+}
+
 /* Runs to the exit of the system call that the registers are about to make. */
 static int run_call(struct dump *d, struct victim_thread *v, int64_t *ret)
 {
@@ -194,7 +202,7 @@ static int run_call(struct dump *d, struct victim_thread *v, int64_t *ret)
 	for (int syscall_stops = 0; syscall_stops < 2;) {
 		struct trace_stop s;
 
-		r = trace_syscall(v->tid, sig);
+		r = resume_call(v, sig);
 		r = r < 0 ? r : stopped_wait(v->tid, end, &s);
 		if (r == -ECHILD || r == -ESRCH || (r >= 0 && s.what == TRACE_EXITED))
 			return lost(v);
@@ -224,9 +232,13 @@ static int call_mmap(struct dump *d, struct victim_mm *mm, struct victim_thread 
 
 	frame_call(&regs, mm->gadgets.call, frames_chain(mm, v), SYS_mmap, a);
 	r = leave_home(v, &regs);
-	r = r < 0 ? r : run_call(d, v, &result);
+	if (r < 0)
+		return r;
+	mm->keeper = v; /* from here on it may be mapped, and is unmapped at the end in any case */
+	r = run_call(d, v, &result);
 	if (r < 0 || result == (int64_t)mm->blob)
 		return r;
+	mm->keeper = NULL;
 	if (result == -EACCES || result == -EPERM)
 		return refuse(&d->blockers, v->task->pid, "address space",
 			      "it forbids code that can be written (PR_SET_MDWE)", NULL);
@@ -245,8 +257,8 @@ static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 	if (mm->hole_len < len)
 		return refuse(&d->blockers, mm->task->pid, "address space",
 			      "it has no room for injected code", NULL);
-	r = mm->frames ? 0 : frames_choose(d, mm);
-	r = r < 0 || mm->gadgets.call ? r : gadget_prepare(d, mm);
+	r = mm->gadgets.call ? 0 : gadget_prepare(d, mm);
+	r = r < 0 || mm->frames ? r : frames_choose(d, mm);
 	mm->blob = mm->hole_end - len;
 	mm->blob_len = len;
 	return r;
@@ -259,13 +271,14 @@ int inside_map(struct dump *d, struct victim_mm *mm, struct victim_thread *v, ui
 	r = r < 0 ? r : survey(d, mm, program_len);
 	r = r < 0 ? r : frames_write(mm, v, true);
 	r = r < 0 ? r : call_mmap(d, mm, v);
+	if (r < 0 && mm->keeper == v)
+		return r;
 	if (r < 0) {
 		mm->blob_len = 0;
 		if (!v->gone)
 			(void)inside_go_home(v); /* tried again at the release */
 		return r;
 	}
-	mm->keeper = v;
 	mm->area = arena_alloc(&d->arena, mm->blob_len);
 	r = trace_write(v->tid, mm->blob, blob_start, (size_t)(blob_end - blob_start));
 	return r < 0 ? fail(r, "task %d: write the blob", v->task->pid) : 0;

@@ -177,33 +177,41 @@ static int map_segment(struct restore *r, const struct segment *g)
 	return at < 0 ? fail(at, "advise shared pages at %" PRIx64, g->at) : 0;
 }
 
-/* Where these pages lie before the program runs; a run is in one segment. */
-static char *place_of(const struct space *s, const struct run *run)
+static const struct segment *segment_of(const struct space *s, uint64_t address)
 {
 	vec_foreach(g, &s->segment)
-		if ((*g)->start <= run->start && run->end <= (*g)->end)
-			return (char *)(uintptr_t)segment_at(*g, run->start);
+		if ((*g)->start <= address && address < (*g)->end)
+			return *g;
 	return NULL;
+}
+
+/* A run may reach from one segment into the next, and these may lie apart for now. */
+static int load_run(struct restore *r, const struct space *s, const struct run *run)
+{
+	int fd = r->memory->shard.v[run->at >> RUN_SHARD_BITS], e = 0;
+	uint64_t offset = run->at & ((1ULL << RUN_SHARD_BITS) - 1), end;
+
+	for (uint64_t at = run->start; !e && at < run->end; at = end) {
+		const struct segment *g = segment_of(s, at);
+
+		if (!g)
+			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping", at);
+		end = g->end < run->end ? g->end : run->end;
+		e = io_pread(fd, (char *)(uintptr_t)segment_at(g, at), end - at, offset + (at - run->start));
+		if (e)
+			return fail(e, "read shared pages to %" PRIx64, at);
+	}
+	return e;
 }
 
 static int load(struct restore *r, const struct space *s, bool huge)
 {
 	int e = 0;
 
-	vec_foreach(run, &s->load) {
-		char *place = place_of(s, run);
-
-		if (!(run->flags & PAGEMAP__FLAG__HUGE) != !huge)
-			continue;
-		if (!place)
-			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping",
-				    run->start);
-		e = io_pread(r->memory->shard.v[run->at >> RUN_SHARD_BITS], place,
-			     run->end - run->start, run->at & ((1ULL << RUN_SHARD_BITS) - 1));
-		if (e)
-			return fail(e, "read shared pages to %" PRIx64, run->start);
-	}
-	return 0;
+	vec_foreach(run, &s->load)
+		if (!(run->flags & PAGEMAP__FLAG__HUGE) == !huge)
+			e = e ?: load_run(r, s, run);
+	return e;
 }
 
 int memory_premap(struct self *self)

@@ -101,17 +101,6 @@ static int segment_by_address(const void *a, const void *b)
 
 /* --- making them --------------------------------------------------------------------------------
  */
-static bool inherited(const struct space *s, const struct shared_run *l)
-{
-	for (size_t i = 0; s->from && i < s->from->segment.n; i++) {
-		const struct segment *g = s->from->segment.v[i];
-
-		if (g->start <= l->run.start && l->run.end <= g->end && segment_fits(g, l->v))
-			return true;
-	}
-	return false;
-}
-
 static void push_segment(struct restore *r, struct space *s, const struct shared_run *l,
 			 uint64_t start)
 {
@@ -175,20 +164,48 @@ static void merge_segments(struct arena *a, struct space *s)
 	s->state.n = left.n;
 }
 
-int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
-			 size_t n)
+/* The part of a load behind `from`. */
+static struct shared_run rest(const struct shared_run *l, uint64_t from)
+{
+	struct shared_run part = *l;
+
+	part.run = cut(&l->run, from, l->run.end);
+	return part;
+}
+
+/* Inherited segments stay, with what is in them; new ones fill the gaps between them. */
+static void cover_gaps(struct restore *r, struct space *s, struct shared_run l)
+{
+	for (size_t i = 0; s->from && i < s->from->segment.n; i++) {
+		const struct segment *g = s->from->segment.v[i];
+		struct shared_run before = l;
+
+		if (!segment_fits(g, l.v) || g->end <= l.low || g->start >= l.high)
+			continue;
+		if (g->start > l.run.start) {
+			before.high = g->start;
+			before.run.end = g->start < l.run.end ? g->start : l.run.end;
+			cover(r, s, &before);
+		}
+		l.low = g->end;
+		if (g->end >= l.run.end || g->start >= l.run.end)
+			return;
+		l = rest(&l, g->end > l.run.start ? g->end : l.run.start);
+	}
+	cover(r, s, &l);
+}
+
+int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load, size_t n)
 {
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct shared_run l = load[i];
+		struct shared_run l = rest(&load[i], last);
 
-		l.run = cut(&l.run, last, l.run.end);
 		if (l.run.start >= l.run.end)
 			continue;
 		last = l.run.end;
-		if (!inherited(s, &l))
-			cover(r, s, &l);
+		cover_gaps(r, s, l);
 		*vec_push(&r->arena, &s->load) = l.run;
 	}
 	if (s->load.n) {

@@ -65,6 +65,8 @@ static int let_go(struct victim_thread *v)
 		return r;
 	if (v->away)
 		r = inside_go_home(v);
+	if (v->away)
+		r = inside_go_home(v);
 	r = first(r, trace_detach(v->tid, v->pass_on));
 	v->gone = true;
 	return r == -ESRCH ? 0 : r; /* killed meanwhile */
@@ -96,6 +98,7 @@ static int resume(struct dump *d, bool complete)
 	struct victim_tree *vt = d->victims;
 	int r = withdraw_all(d);
 
+	r = r < 0 ? withdraw_all(d) : r; /* each step can be taken twice; the rest must not stay inside */
 	vec_foreach(v, &vt->thread)
 		if (!(*v)->gone)
 			r = first(r, let_go(*v));

@@ -6,6 +6,7 @@
  */
 #include "core/stopped.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -20,17 +21,25 @@
 enum { YIELDS = 60 };
 enum { SLICE_NS = 20000000 }; /* SIGCHLD may have been eaten by somebody else: ask again then */
 
+/* A question that fails is asked again: giving up here would lose a target that runs our code. */
+static int look(pid_t tid, struct trace_stop *ret)
+{
+	int r = trace_look(tid, ret);
+
+	return r < 0 && r != -ECHILD ? trace_look(tid, ret) : r;
+}
+
 int stopped_wait(pid_t tid, uint64_t until_ns, struct trace_stop *ret)
 {
 	for (int i = 0; i < YIELDS; i++) {
-		int r = trace_look(tid, ret);
+		int r = look(tid, ret);
 
 		if (r < 0 || ret->what != TRACE_NOTHING)
 			return r;
 		(void)sys(SYS_sched_yield); /* always succeeds */
 	}
 	for (;;) {
-		int r = trace_look(tid, ret);
+		int r = look(tid, ret);
 		uint64_t now;
 
 		if (r < 0 || ret->what != TRACE_NOTHING)
@@ -38,9 +47,7 @@ int stopped_wait(pid_t tid, uint64_t until_ns, struct trace_stop *ret)
 		now = time_now_ns();
 		if (now >= until_ns)
 			return -ETIMEDOUT;
-		r = trace_wait_any(until_ns - now < SLICE_NS ? until_ns - now : SLICE_NS);
-		if (r < 0)
-			return r;
+		(void)trace_wait_any(until_ns - now < SLICE_NS ? until_ns - now : SLICE_NS); /* a pause */
 	}
 }
 

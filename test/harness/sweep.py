@@ -39,8 +39,8 @@ class Sweep(case.Case):
     def __init__(self, options, body, work):
         super().__init__(options, body, "restore", work)
         self.images = os.path.join(options.images, os.path.basename(work))
-        self.counts = {"run": 0, "failed": 0, "absorbed": 0, "killed": 0, "leftover": 0}
-        self.root, self.before, self.states = 0, "", {}
+        self.counts = {"run": 0, "failed": 0, "absorbed": 0, "killed": 0, "leftover": 0, "residue": 0}
+        self.root, self.before, self.states, self.visited = 0, "", {}, []
         self.end = time.monotonic() + options.budget
 
     # --- the body and the tool ------------------------------------------------------------------
@@ -115,6 +115,24 @@ class Sweep(case.Case):
     def committed(self):
         return os.path.exists(os.path.join(self.images, "commit.img"))
 
+    def check_killed(self):
+        """What a killed dump may leave, nothing of which the program can see, and the next dump takes it away."""
+        try:
+            self.wait_ready(self.root, "after the kill")
+        except case.Failed as e:
+            raise Violation(f"HARM: {e}") from None
+        if not self.runs:
+            proc.until(lambda: proc.states(self.root) == self.states, 2)
+        after = self.look(self.root)
+        if after == self.before:
+            return
+        self.counts["residue"] += 1
+        if without_residue(after) != without_residue(self.before):
+            raise Violation("HARM: the fingerprint differs\n" + case.difference(self.before, after))
+        if self.dump(running=True):
+            raise Violation(f"the next dump fails: {self.output()}")
+        self.check_unharmed()
+
     def check_unharmed(self):
         try:
             self.wait_ready(self.root, "after the fault")
@@ -168,7 +186,10 @@ class Sweep(case.Case):
             self.end_tree()             # the order to kill had been given: the checkpoint is what counts
             self.back("after a dump that was interrupted behind its commit")
             return
-        self.check_unharmed()
+        if code < 0:
+            self.check_killed()
+        else:
+            self.check_unharmed()
         left = sorted(os.listdir(self.images))
         if code > 0 and self.committed():
             raise Violation(f"a dump that failed left a checkpoint: {left}")
@@ -243,11 +264,12 @@ class Sweep(case.Case):
             raise Violation(f"the counting run gives {code}: {self.output()}")
         text = proc.read(os.path.join(self.work, "tool.log"))
         total = {r: int(n) for r, n in re.findall(r"^fault: ([a-z]+) (\d+)$", text, re.M)}
-        places = [(r, int(n)) for r, n in re.findall(r"^fault: place ([a-z]+) (\d+)$", text, re.M) if r in roles]
-        places += [("prog", n) for n in range(1, total.get("prog", 0) + 1)]
+        places = [(r, int(n), p) for r, n, p in re.findall(r"^fault: place ([a-z]+) (\d+) (\w+)$", text, re.M) if r in roles]
+        places = sorted((r, n) for r, n, p in places if p not in self.options.seen)
+        self.visited += re.findall(r"^fault: place [a-z]+ \d+ (\w+)$", text, re.M)
         seen = set(places)
         rest = [(r, n) for r in roles for n in range(1, total.get(r, 0) + 1) if (r, n) not in seen]
-        return {r: total.get(r, 0) for r in roles}, sorted(places), spread(rest)
+        return {r: total.get(r, 0) for r in roles}, places, spread(rest)
 
     def visit(self, phase, actions, places, rest, one):
         """Every place once with the first action, then all by turns until the time is over."""
@@ -330,7 +352,7 @@ class Sweep(case.Case):
         c = self.counts
         calls = " ".join(f"{r}={n}" for r, n in totals.items() if n)
         return (f"{phase}: {done[0]} of {done[1]} faults ({calls}): {c['failed']} failed, {c['killed']} killed, "
-                f"{c['absorbed']} absorbed, {c['leftover']} with leftovers")
+                f"{c['absorbed']} absorbed, {c['leftover']} with leftovers, {c['residue']} with residue")
 
     # --- random moments --------------------------------------------------------------------------
     def random_kills(self, rng):
@@ -367,6 +389,28 @@ class Sweep(case.Case):
         except Violation as e:
             self.problems.append(f"{phase}, random kill: {e}\n--- {self.last}\n{self.output()}")
             self.revive(phase)
+
+
+ORPHAN = re.compile(r" *map [0-9a-f]+-[0-9a-f]+ rwxp  0 ")
+
+
+def without_residue(text):
+    """Without the content of [vdso] and [stack] (its unused end), one anonymous executable mapping, and sizes."""
+    out, skip, orphans = [], False, 0
+    for line in text.splitlines():
+        word = line.split()[:1]
+        if word == ["map"]:
+            orphan = bool(ORPHAN.match(line)) and not orphans
+            skip = orphan or "[vdso]" in line or "[stack]" in line
+            orphans += orphan
+            if orphan:
+                continue
+        elif skip and (word == ["content"] or "shared by tasks" in line):
+            continue
+        elif word and word[0].startswith("Vm"):
+            continue
+        out.append(line)
+    return out
 
 
 def spread(items):
