@@ -104,10 +104,10 @@ static int prepare(void *c)
 
 	if (k)
 		return (int)k;
+	signal_default(SIGCHLD); /* ignored, their ends and stops would not wake us */
 	k = signal_set_mask(~0ull);
 	if (k < 0)
 		return fail(k, "block the signals that tasks are born with");
-	signal_default(SIGCHLD); /* ignored, their ends and stops would not wake us */
 	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (k < 0)
 		return fail(k, "become a subreaper");
