@@ -25,6 +25,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "core/area.h"
+#include "core/attach.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/program.h"
@@ -80,9 +81,9 @@ static int arm_pdeathsig(struct restore *r, const struct birth *b)
 
 	if (k < 0)
 		return fail(k, "bind the process to the tool");
-	if (b->index == 0 || r->opt->sibling)
-		return 0;
-	return sys(SYS_getppid) == b->parent->pid
+	if (b->index == 0 && r->opt->sibling)
+		return 0; /* seized at birth instead */
+	return sys(SYS_getppid) == (b->index ? b->parent->pid : r->coordinator)
 		       ? 0
 		       : fail(-ESRCH, "the parent of process %d ended", b->pid);
 }
@@ -199,7 +200,6 @@ static _Noreturn void sharer_live(void *arg)
 	struct restore *r = s->r;
 	struct birth *b = s->b;
 
-	r->in_task = true;
 	*area_born(r, b->index) = 1;
 	if (arm_pdeathsig(r, b) || found_session(r, b) || join_group(r, b) || apply(r, b->task))
 		give_up(r);
@@ -245,7 +245,6 @@ static _Noreturn void live(struct restore *r, struct birth *b)
 	bool has_memory = b->task && b->task->state != TASK_ZOMBIE;
 	int k;
 
-	r->in_task = true;
 	*area_born(r, b->index) = 1;
 	log_to_buffer(area_log(r));
 	(void)fault_enter(FAULT_SELF, b->task ? (int)b->task->index : -1);
@@ -273,9 +272,15 @@ int self_fork_root(struct restore *r)
 {
 	struct birth *b = r->births->all.v[0];
 	uint64_t flags = r->opt->sibling ? CLONE_PARENT : 0;
-	long pid = clone_process(b->pid, flags, flags ? 0 : b->exit_signal);
+	long pid;
 
+	r->coordinator = (pid_t)sys(SYS_getpid);
+	if (r->coordinator < 0)
+		return fail(r->coordinator, "own number");
+	pid = clone_process(b->pid, flags, flags ? 0 : b->exit_signal);
 	if (!pid)
 		live(r, b);
-	return pid < 0 ? fail(pid, "make the root process %d", b->pid) : 0;
+	if (pid < 0)
+		return fail(pid, "make the root process %d", b->pid);
+	return r->opt->sibling ? attach_sibling(r) : 0;
 }

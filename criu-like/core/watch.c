@@ -19,7 +19,9 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "core/birth.h"
+#include "core/phase.h"
 #include "kernel/proc-stat.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 
 static const uint64_t birth_bound_ns = 20000000000ULL;
@@ -95,6 +97,8 @@ int watch_wait(struct restore *r, enum area_word w, uint32_t target)
 		last = seen;
 		if (sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0, 0) == -ETIMEDOUT)
 			k = check_all(r, since);
+		if (!k && signal_interrupted())
+			k = phase_interrupted(0);
 		if (k)
 			return k;
 	}
