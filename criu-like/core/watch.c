@@ -49,8 +49,10 @@ static int check_task(const struct birth *b)
 	uint32_t threads = 0;
 	char state = watch_state(b->pid, &threads);
 
-	/* A leader that ended before its other threads is a zombie, too. */
-	if (state == 'X' || (state == 'Z' && threads <= 1))
+	/* A leader that is to end before its other threads becomes a zombie, too. */
+	if (state == 'Z' && threads > 1 && b->task->state == TASK_DEAD_LEADER)
+		state = watch_state(task_main(b->task)->tid, &threads);
+	if (state == 'X' || state == 'Z')
 		return fail(-ESRCH, "task %d was killed while it was being restored", b->pid);
 	if (state == 'T' || state == 't')
 		return fail(-ECANCELED, "task %d was stopped by a signal while it was being restored", b->pid);

@@ -150,7 +150,7 @@ class Sweep(case.Case):
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
-            return not [p for top in proc.children(os.getpid()) for p in proc.tree(top) if self.alive(p)]
+            return not proc.children(os.getpid())
         if not proc.until(look, 5):
             left = [f"{p} {s} {c.strip()}" for p, t, s, _, c in proc.activity(os.getpid()) if p != os.getpid()]
             raise Violation("processes are left:\n" + "\n".join(left))
