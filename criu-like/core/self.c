@@ -208,8 +208,12 @@ static _Noreturn void sharer_live(void *arg)
 	enter(r, b->task);
 }
 
-/* Processes that share our memory use our libc too: one at a time, while we wait. */
-static int make_sharers(struct restore *r, const struct birth *b)
+/*
+ * Processes that share our memory use our libc too: one at a time, while we wait. Those with a
+ * descriptor table of their own are made while ours still holds all that is to be inherited, those
+ * that share it once it is complete.
+ */
+static int make_sharers(struct restore *r, const struct birth *b, uint64_t files)
 {
 	enum { STACK = 256 * 1024 };
 	const struct timespec look_up = { 0, 20 * 1000 * 1000 };
@@ -219,7 +223,7 @@ static int make_sharers(struct restore *r, const struct birth *b)
 		uint64_t flags = clone_flags(s.b);
 		long k;
 
-		if (!(flags & CLONE_VM))
+		if (!(flags & CLONE_VM) || (flags & CLONE_FILES) != files)
 			continue;
 		k = sys(SYS_mmap, 0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			0);
@@ -263,7 +267,7 @@ static _Noreturn void live(struct restore *r, struct birth *b)
 		give_up(r);
 	if (b->task->state == TASK_ZOMBIE)
 		die(r, b->task);
-	if (apply(r, b->task) || make_sharers(r, b))
+	if (make_sharers(r, b, 0) || apply(r, b->task) || make_sharers(r, b, CLONE_FILES))
 		give_up(r);
 	enter(r, b->task);
 }
