@@ -1,7 +1,8 @@
 /*
- * torpor check: what this kernel and these privileges allow; with -t what stands against a dump of a
- * tree (looked at from outside, nothing is stopped); with -D what stands against a restore here. The
- * answers go to stdout, one line each, or as one JSON array. Status 0 only if nothing stands against it.
+ * torpor check: what this kernel and these privileges allow; with -t what stands against a dump of
+ * a tree (looked at from outside, nothing is stopped); with -D what stands against a restore here.
+ * The answers go to stdout, one line each, or as one JSON array. Status 0 only if nothing stands
+ * against it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -172,7 +173,8 @@ int cmd_check(const struct invocation *in)
 
 	if (!in->criu && s->pid && restore)
 		return usage_error(in, "check: -t and -D are two questions");
-	if (place_open(s, restore ? 0 : PLACE_LOG_ONLY, NULL, &place))
+	if (place_open(s, (restore ? 0 : PLACE_LOG_ONLY) | (in->criu ? PLACE_CRIU : 0), NULL,
+		       &place))
 		return STATUS_FAILED;
 	if (in->criu)
 		return check_as_criu(s);

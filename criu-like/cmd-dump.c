@@ -1,6 +1,6 @@
 /*
- * torpor dump: settings -> options of the conductor. SIGINT, SIGTERM and SIGHUP are held back from the
- * first step to the last and looked for between steps.
+ * torpor dump: settings -> options of the conductor. SIGINT, SIGTERM and SIGHUP are held back from
+ * the first step to the last and looked for between steps.
  */
 #include "cmd.h"
 #include "dump.h"

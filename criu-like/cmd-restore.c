@@ -1,7 +1,7 @@
 /*
  * torpor restore: settings -> options of the conductor. Without -d the command stays until the root
- * ends, hands signals on to it, and ends with its status; it holds none of its descriptors then, so that
- * nobody waits for an end of file because of it.
+ * ends, hands signals on to it, and ends with its status; it holds none of its descriptors then, so
+ * that nobody waits for an end of file because of it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -62,7 +62,7 @@ static int wait_for_root(pid_t root)
 	int status = STATUS_FAILED;
 	bool terminal;
 
-	(void)signal_block(set);
+	(void)signal_block(set); /* they have been since the restore began */
 	while (!reap_all(root, &status)) {
 		int sig = signal_take(set, &terminal);
 

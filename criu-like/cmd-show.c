@@ -1,6 +1,7 @@
 /*
  * torpor show DIR [IMAGE]: the tree view of a checkpoint, or one image record by record; --json for
- * programs. The checkpoint is verified like before a restore, so what is shown is what would come back.
+ * programs. The checkpoint is verified like before a restore, so what is shown is what would come
+ * back.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * What the commands share: how a wrong command line is answered, how results become exit statuses, and
- * the byte that tells a waiting caller of the success.
+ * What the commands share: how a wrong command line is answered, how results become exit statuses,
+ * and the byte that tells a waiting caller of the success.
  */
 #include "cmd.h"
 

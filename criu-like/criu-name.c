@@ -1,8 +1,9 @@
 /*
  * The command line under the name criu: the action may stand between the options, every option is
  * understood with every action, configuration files come first (/etc/criu/default.conf,
- * ~/.criu/default.conf, CRIU_CONFIG_FILE, --config; later ones win, the command line last). A log file is
- * always written, errors carry the word by which runtimes find them, and every failure is status 1.
+ * ~/.criu/default.conf, CRIU_CONFIG_FILE, --config; later ones win, the command line last). A log
+ * file is always written, errors carry the word by which runtimes find them, and every failure is
+ * status 1.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -46,9 +46,10 @@ static void discard_images(void *c)
 {
 	struct dump *d = c;
 
-	if (d->set)
+	if (d->set && !d->committed)
 		image_set_discard(d->set);
-	d->set = NULL;
+	if (!d->committed)
+		d->set = NULL;
 }
 
 /* 0, -ENOTSUP when there are blockers, or another -errno (reported). */
@@ -164,9 +165,12 @@ static int commit(void *c)
 
 	r = r ?: pidfile_write(d->opt->work_fd, d->opt->pidfile, d->opt->pid);
 	r = r ?: image_set_commit(d->set);
-	if (!r)
-		inode_dump_commit(d);
-	return r ?: hook(d, "post-dump");
+	r = r ?: hook(d, "post-dump");
+	if (r)
+		return r;
+	inode_dump_commit(d);
+	d->committed = true;
+	return 0;
 }
 
 static int release(void *c)

@@ -2,8 +2,8 @@
 #include "core/dump.h"
 
 /*
- * Saves a tree. Yields 0, -errno after the failure was reported and the tree goes on, or the positive
- * status of an action script that failed.
+ * Saves a tree. Yields 0, -errno after the failure was reported and the tree goes on, or the
+ * positive status of an action script that failed.
  */
 int dump_run(const struct dump_options *opt);
 /*

@@ -1,6 +1,6 @@
 /*
- * The first word of the command line chooses the command; each lives in a cmd-*.c of its own. Under the
- * name criu the whole line is that tool's.
+ * The first word of the command line chooses the command; each lives in a cmd-*.c of its own. Under
+ * the name criu the whole line is that tool's.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@ static const struct command commands[] = {
 	{ "restore", ON_RESTORE, cmd_restore, "[-D DIR]", 0, "bring a tree back" },
 	{ "recover", ON_RECOVER, cmd_recover, "-D DIR", 0, "undo what a killed run left behind" },
 	{ "show", ON_SHOW, cmd_show, "DIR [IMAGE]", 2, "what is in a checkpoint" },
-	{ "check", ON_CHECK, cmd_check, "[-t PID | -D DIR]", 0, "what is possible here, and why not" },
+	{ "check", ON_CHECK, cmd_check, "[-t PID | -D DIR]", 0,
+	  "what is possible here, and why not" },
 };
 
 static void print_usage(void)
@@ -89,7 +90,8 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "error: TORPOR_FAULT is malformed\n");
 		return STATUS_USAGE;
 	}
-	signal_ignore(SIGPIPE); /* a closed log must not kill the tool */
+	signal_ignore(SIGPIPE);  /* a closed log must not kill the tool */
+	signal_default(SIGCHLD); /* ignored, there would be nothing to wait for */
 	arena_init(&arena);
 	status = argc && named_criu(argv[0]) ? criu_main(&arena, argc, words)
 					     : torpor_main(&arena, argc, words);

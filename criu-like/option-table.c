@@ -1,7 +1,7 @@
 /*
- * The options of all commands under both names. Names, letters and meanings follow criu where it has
- * them. Rows of the second half exist only under the name criu: options without meaning for the trees
- * that can be saved here are understood and do nothing, the others are refused by name.
+ * The options of all commands under both names. Names, letters and meanings follow criu where it
+ * has them. Rows of the second half exist only under the name criu: options without meaning for the
+ * trees that can be saved here are understood and do nothing, the others are refused by name.
  */
 #include <stddef.h>
 
@@ -55,7 +55,8 @@ const struct settings settings_default = {
 
 /* clang-format off */
 const struct option_row option_table[] = {
-	{ "tree", 't', OPTION_PID, ON_DUMP | ON_CHECK | CRIU, AT(pid), "PID", "the root of the tree" },
+	{ "tree", 't', OPTION_PID, ON_DUMP | ON_CHECK | CRIU, AT(pid), "PID",
+	  "the root of the tree" },
 	TEXT("images-dir", 'D', RUN | ON_RECOVER | ON_CHECK | CRIU, images_dir, "DIR",
 	     "where the checkpoint is (.)"),
 	FD("images-fd", RUN | ON_RECOVER | ON_CHECK, images_fd,
@@ -63,7 +64,8 @@ const struct option_row option_table[] = {
 	TEXT("work-dir", 'W', RUN | ON_RECOVER | CRIU, work_dir, "DIR",
 	     "log, pid file and journal go there (where the checkpoint is)"),
 
-	FLAG("leave-running", 'R', ON_DUMP | CRIU, leave_running, "the tree goes on after the dump"),
+	FLAG("leave-running", 'R', ON_DUMP | CRIU, leave_running,
+	     "the tree goes on after the dump"),
 	FLAG("leave-stopped", 's', RUN | CRIU, leave_stopped, "the tree is left stopped (SIGSTOP)"),
 	SWITCH("restore-detached", 'd', ON_RESTORE | CRIU, detach, "end when the tree runs"),
 	SWITCH("daemon", 0, CRIU, detach, NULL),
@@ -73,12 +75,14 @@ const struct option_row option_table[] = {
 	       "session, group and terminal are those of the caller"),
 	FLAG("plan", 0, ON_RESTORE, plan, "print all programs, run nothing"),
 
-	SWITCH("file-locks", 'l', RUN | ON_CHECK | CRIU, file_locks, "save file locks (taken by others, too)"),
+	SWITCH("file-locks", 'l', RUN | ON_CHECK | CRIU, file_locks,
+	     "save file locks (taken by others, too)"),
 	SWITCH("link-remap", 0, RUN | ON_CHECK | CRIU, link_remap,
 	       "files that lost their name may get a temporary one"),
 	{ "ghost-limit", 0, OPTION_BYTES, RUN | ON_CHECK | CRIU, AT(ghost_limit_bytes), "SIZE",
 	  "largest deleted file to be saved; K, M, G (1M)" },
-	LIST("external", RUN | ON_CHECK | CRIU, external, "KEY", "an object whose far end stays outside; repeatable"),
+	LIST("external", RUN | ON_CHECK | CRIU, external, "KEY",
+	     "an object whose far end stays outside; repeatable"),
 	LIST("inherit-fd", ON_RESTORE | ON_CHECK | CRIU, inherit_fd, "fd[N]:KEY",
 	     "descriptor N of the caller instead of the dumped KEY; repeatable"),
 	LIST("action-script", RUN | CRIU, action_script, "FILE",
@@ -87,7 +91,8 @@ const struct option_row option_table[] = {
 	{ "timeout", 0, OPTION_SECONDS, ON_DUMP | CRIU, AT(timeout_s), "SECONDS",
 	  "give up when the dump takes longer; to stop the tree: 10" },
 	TEXT("pidfile", 0, RUN | CRIU, pidfile, "FILE", "the pid of the root is written there"),
-	FD("status-fd", RUN | CRIU, status_fd, "a zero byte is written there when the command succeeded"),
+	FD("status-fd", RUN | CRIU, status_fd,
+	     "a zero byte is written there when the command succeeded"),
 	SWITCH("display-stats", 0, RUN | CRIU, statistics, "print what it cost"),
 	FLAG("stats", 0, RUN, statistics, "the same"),
 	FLAG("json", 0, ON_SHOW | ON_CHECK, json, "for programs"),
@@ -95,13 +100,14 @@ const struct option_row option_table[] = {
 	TEXT("log-file", 'o', ALL | CRIU, log_file, "FILE",
 	     "messages go there (in the work directory); - is stdout"),
 	FD("log-fd", ALL, log_fd, "messages go to this descriptor"),
-	{ "log-format", 0, OPTION_CHOICE, ALL, AT(log_format), "text|json", "how messages look (text)" },
+	{ "log-format", 0, OPTION_CHOICE, ALL, AT(log_format), "text|json",
+	  "how messages look (text)" },
 	{ "verbosity", 'v', OPTION_LEVEL, ALL | CRIU, AT(verbosity), "N",
 	  "-v, -vv: more messages; 0 errors, 2 warnings, 4 all (2)" },
 	FLAG("help", 'h', ALL | ON_NONE | CRIU, help, "this text"),
 	FLAG("version", 'V', ALL | ON_NONE | CRIU, version, "the version"),
 
-	/* --- under the name criu only ---------------------------------------------------------- */
+	/* --- under the name criu only --- */
 	LIST("config", CRIU, config, "FILE", "options from a file"),
 	FLAG("no-default-config", 0, CRIU, no_default_config, "no configuration but the given"),
 	LIST("close", CRIU, close_fd, "FD", "close this descriptor first"),

@@ -1,8 +1,8 @@
 /*
  * The parser of command lines. Names are matched whole first, then by unique beginning; a beginning
- * that several rows share is ambiguous unless they fill the same field in the same way. A switch has a
- * --no- form. Values of numbers are checked here, meanings by the command. Nothing is printed: the
- * caller knows under which name it runs and how it speaks.
+ * that several rows share is ambiguous unless they fill the same field in the same way. A switch
+ * has a --no- form. Values of numbers are checked here, meanings by the command. Nothing is
+ * printed: the caller knows under which name it runs and how it speaks.
  */
 #include "options.h"
 
@@ -66,9 +66,10 @@ static const struct option_row *find(struct option_parse *p, struct span name, b
 		    strncmp(o->name, name.p, name.len) != 0)
 			continue;
 		if (found && !same_effect(found, o)) {
-			(void)wrong(p, "option '--%s%.*s' may be --%s%s or --%s%s", no_form ? "no-" : "",
-				    (int)name.len, name.p, no_form ? "no-" : "", found->name,
-				    no_form ? "no-" : "", o->name);
+			(void)wrong(p, "option '--%s%.*s' may be --%s%s or --%s%s",
+				    no_form ? "no-" : "", (int)name.len, name.p,
+				    no_form ? "no-" : "", found->name, no_form ? "no-" : "",
+				    o->name);
 			return NULL;
 		}
 		found = found ? found : o;
@@ -110,7 +111,8 @@ static int set_bytes(struct option_parse *p, const struct option_row *o, const c
 
 	s.len -= unit ? 1 : 0;
 	if (span_u64(s, 10, &n) || n > UINT64_MAX >> shift)
-		return wrong(p, "option '--%s': '%s' is no size (a number with K, M or G)", o->name, text);
+		return wrong(p, "option '--%s': '%s' is no size (a number with K, M or G)", o->name,
+			     text);
 	*(uint64_t *)((char *)p->settings + o->offset) = n << shift;
 	return 0;
 }
@@ -227,8 +229,9 @@ static int parse_long(struct cursor *c, const char *text)
 	if (p->error[0])
 		return -EINVAL;
 	if (!o)
-		return wrong(p, elsewhere(p, name) ? "option '--%.*s' does not belong to this command"
-						   : "there is no option '--%.*s'",
+		return wrong(p,
+			     elsewhere(p, name) ? "option '--%.*s' does not belong to this command"
+						: "there is no option '--%.*s'",
 			     (int)name.len, text);
 	if (!*equal)
 		return set_next(c, o);
@@ -288,7 +291,8 @@ void options_help(const struct option_row *table, uint32_t commands, FILE *out)
 			continue;
 		(void)snprintf(left, sizeof(left), "%s%c%s --%s%s%s%s", o->letter ? "-" : "",
 			       o->letter ? o->letter : ' ', o->letter ? "," : "  ", o->name,
-			       o->value ? open : "", o->value ? o->value : "", *open == '[' ? "]" : "");
+			       o->value ? open : "", o->value ? o->value : "",
+			       *open == '[' ? "]" : "");
 		(void)fprintf(out, "  %-29s %s\n", left, o->help);
 	}
 }

@@ -8,10 +8,10 @@
 #include "base/vec.h"
 
 /*
- * Command lines are data: a table of rows says which options exist, for which commands, and where in
- * a structure a value goes. One parser serves both names of the tool. It takes long names, their
- * unique beginnings, --name=value, --no-name, letters in clusters (-jRt5), words between options, and
- * what stands behind `--`.
+ * Command lines are data: a table of rows says which options exist, for which commands, and where
+ * in a structure a value goes. One parser serves both names of the tool. It takes long names, their
+ * unique beginnings, --name=value, --no-name, letters in clusters (-jRt5), words between options,
+ * and what stands behind `--`.
  */
 enum option_kind {
 	OPTION_FLAG,    /* bool */

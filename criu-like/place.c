@@ -1,7 +1,7 @@
 /*
- * Directories and log of a run. Relative names of logs and pid files are looked up in the work directory,
- * which is the image directory unless -W says otherwise. A log file is made anew by every run; errors
- * are repeated on stderr.
+ * Directories and log of a run. Relative names of logs and pid files are looked up in the work
+ * directory, which is the image directory unless -W says otherwise. A log file is made anew by
+ * every run; errors are repeated on stderr.
  */
 #include "place.h"
 
@@ -83,7 +83,8 @@ static int open_dirs(const struct settings *s, unsigned int flags, struct place 
 	return p->images_fd >= 0 ? copy_fd("images-dir", p->images_fd, &p->work_fd) : 0;
 }
 
-int place_open(const struct settings *s, unsigned int flags, const char *log_name, struct place *ret)
+int place_open(const struct settings *s, unsigned int flags, const char *log_name,
+	       struct place *ret)
 {
 	struct log_config log = log_of(s, flags);
 	_place_close_ struct place p = { -1, -1, -1 };

@@ -2,7 +2,8 @@
 #include "base/arena.h"
 #include "settings.h"
 
-/* Where a run reads and writes: directories, log. Opened from the settings, closed by place_close(). */
+/* Where a run reads and writes: directories, log. Opened from the settings, closed by
+ * place_close(). */
 struct place {
 	int images_fd, work_fd, log_fd; /* -1: none */
 };
@@ -14,9 +15,10 @@ enum place_flags {
 };
 
 /*
- * `log_name`: name of the log file where the settings name none and PLACE_CRIU asks for one. Also sets
- * the log up. 0 or -errno (reported).
+ * `log_name`: name of the log file where the settings name none and PLACE_CRIU asks for one. Also
+ * sets the log up. 0 or -errno (reported).
  */
-int place_open(const struct settings *s, unsigned int flags, const char *log_name, struct place *ret);
+int place_open(const struct settings *s, unsigned int flags, const char *log_name,
+	       struct place *ret);
 void place_close(struct place *p);
 #define _place_close_ __attribute__((cleanup(place_close)))

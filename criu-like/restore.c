@@ -37,6 +37,7 @@
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "core/watch.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 
@@ -103,7 +104,10 @@ static int prepare(void *c)
 
 	if (k)
 		return (int)k;
-	(void)signal_set_mask(~0ull); /* tasks are born with it */
+	signal_default(SIGCHLD); /* ignored, their ends and stops would not wake us */
+	k = signal_set_mask(~0ull);
+	if (k < 0)
+		return fail(k, "block the signals that tasks are born with");
 	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (k < 0)
 		return fail(k, "become a subreaper");
@@ -124,11 +128,11 @@ static int fork_tree(void *c)
 	uint64_t from = time_now_ns();
 	int k = self_fork_root(r);
 
-	k = k ?: area_wait(r, WORD_FORKED, r->births->n_fork);
+	k = k ?: watch_wait(r, WORD_FORKED, r->births->n_fork);
 	k = k ?: files_open_late(r);
 	if (!k)
 		area_pass(r, WORD_GO, 1);
-	k = k ?: area_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
+	k = k ?: watch_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
 	r->stats.fork_us = (time_now_ns() - from) / 1000;
 	log_flush_buffer(area_log(r));
 	return k;
@@ -174,16 +178,16 @@ static int settle(void *c)
 	if (k)
 		return k;
 	area_pass(r, WORD_SIGNALS, 1);
-	k = area_wait(r, WORD_SIGNALED, n);
+	k = watch_wait(r, WORD_SIGNALED, n);
 	k = k ?: attach_all(r);
 	if (k)
 		return k;
 	area_pass(r, WORD_CREDS, 1);
-	k = area_wait(r, WORD_CREDS_DONE, n);
+	k = watch_wait(r, WORD_CREDS_DONE, n);
 	if (k)
 		return k;
 	area_pass(r, WORD_ARM, 1);
-	return area_wait(r, WORD_PARKED, n);
+	return watch_wait(r, WORD_PARKED, n);
 }
 
 static int finish(void *c)
@@ -211,21 +215,26 @@ static int commit(void *c)
 	int k = attach_release(r);
 
 	if (!k)
-		(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+		(void)inode_remove_ghosts(r,
+					  true); /* reported; the tasks run and keep their files */
 	return k;
 }
 
 static const struct phase phases[] = {
 	{ "read", read_images, NULL, "all images are whole, the tree is known", false },
-	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore", false },
+	{ "plan", plan, NULL, "nothing that can be known beforehand stands against the restore",
+	  false },
 	{ "build", build_programs, NULL, "every thread has its program", false },
 	{ "area", map_area, NULL, "the area is mapped, nothing was forked", false },
-	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names", false },
-	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources", false },
+	{ "prepare", prepare, undo_prepare, "shared descriptions are open, ghosts have names",
+	  false },
+	{ "fork", fork_tree, undo_fork, "every task and thread exists and has its resources",
+	  false },
 	{ "settle", settle, NULL,
 	  "zombies are dead, every thread is traced, credentials final, timers armed", false },
-	{ "finish", finish, undo_finish, "registers are set, the area is gone, all are stopped", false },
-	{ "commit", commit, NULL, "the tasks run", true },
+	{ "finish", finish, undo_finish, "registers are set, the area is gone, all are stopped",
+	  false },
+	{ "commit", commit, NULL, "the tasks run", false },
 };
 /* --plan ends here. */
 enum { PHASES_OF_PLAN = 3 };

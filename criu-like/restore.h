@@ -2,8 +2,8 @@
 #include "core/restore.h"
 
 /*
- * Brings a checkpoint back. Yields 0, -errno after the failure was reported and all was undone, or the
- * positive status of an action script that failed.
+ * Brings a checkpoint back. Yields 0, -errno after the failure was reported and all was undone, or
+ * the positive status of an action script that failed.
  */
 int restore_run(const struct restore_options *opt, pid_t *ret_pid);
 /*

@@ -25,7 +25,7 @@ struct settings {
 	/* places */
 	const char *images_dir, *work_dir, *log_file, *pidfile;
 	int images_fd, log_fd, status_fd; /* -1: none */
-	unsigned int verbosity;           /* 0, 1: errors; 2: warnings; 3: what is done; 4: everything */
+	unsigned int verbosity; /* 0, 1: errors; 2: warnings; 3: what is done; 4: everything */
 	unsigned int log_format;          /* enum log_format */
 
 	/* what */

@@ -1,7 +1,7 @@
 /*
- * Which message type the records of an image have: kinds bring their own, the images of the core are
- * listed here. A checkpoint may hold images of kinds that this tool does not know; they are named, not
- * decoded.
+ * Which message type the records of an image have: kinds bring their own, the images of the core
+ * are listed here. A checkpoint may hold images of kinds that this tool does not know; they are
+ * named, not decoded.
  */
 #include <string.h>
 

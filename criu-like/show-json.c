@@ -1,7 +1,7 @@
 /*
- * The tree view as one JSON object: {"checkpoint":{...}, "tasks":[...], "images":[...]}. Arguments are
- * absent where the checkpoint does not hold the page with them. Bytes that are no UTF-8 text become
- * \u00XX, as in single images.
+ * The tree view as one JSON object: {"checkpoint":{...}, "tasks":[...], "images":[...]}. Arguments
+ * are absent where the checkpoint does not hold the page with them. Bytes that are no UTF-8 text
+ * become \u00XX, as in single images.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /*
- * What the tree view needs from a checkpoint: a few images by id, and the arguments of each task, which
- * are in its saved memory between arg_start and arg_end (the kernel's own copy of them exists nowhere
- * else). Pages that were never written are not in the checkpoint; then the task's name must do.
+ * What the tree view needs from a checkpoint: a few images by id, and the arguments of each task,
+ * which are in its saved memory between arg_start and arg_end (the kernel's own copy of them exists
+ * nowhere else). Pages that were never written are not in the checkpoint; then the task's name must
+ * do.
  */
 #include <errno.h>
 #include <string.h>
@@ -165,7 +166,9 @@ const Task *show_first_with_table(const struct show *s, const Task *t)
 {
 	const Task *first = t->has_files ? (const Task *)show_get(&s->task, t->files) : NULL;
 
-	return first && first->has_files && first->files == t->files ? first : t->has_files ? t : NULL;
+	return first && first->has_files && first->files == t->files ? first
+	       : t->has_files					     ? t
+								     : NULL;
 }
 
 static uint32_t parent_of(const struct show *s, uint32_t i, uint32_t none)

@@ -1,7 +1,7 @@
 /*
- * The tree view of a checkpoint for people: when and where it was made, every task below its parent with
- * its command line, threads, memory and descriptors, the sizes of the images. Text from the checkpoint
- * is printed with control characters made visible: it may come from anywhere.
+ * The tree view of a checkpoint for people: when and where it was made, every task below its parent
+ * with its command line, threads, memory and descriptors, the sizes of the images. Text from the
+ * checkpoint is printed with control characters made visible: it may come from anywhere.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +20,8 @@ static void print_text(struct span s, FILE *out)
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c < 0x20 || c == 0x7f)
-			(void)fprintf(out, "\\%03o", c); /* the stream is looked at once, at the end */
+			(void)fprintf(out, "\\%03o",
+				      c); /* the stream is looked at once, at the end */
 		else
 			(void)putc(c, out);
 	}
@@ -84,8 +85,10 @@ static void print_descriptors(const struct show *s, const Task *t, unsigned int 
 		const Ofd *o = (const Ofd *)show_get(&s->ofd, e->ofd);
 
 		(void)fprintf(out, "%*s%4u %-10s ", indent, "", e->number, o ? o->kind : "?");
-		if (o && o->name)
-			print_text(span_of(o->name), out);
+		if (o && (o->name || o->key))
+			print_text(span_of(o->name ? o->name : o->key), out);
+		else
+			(void)fprintf(out, "(description %u)", e->ofd);
 		(void)putc('\n', out);
 	}
 }

@@ -53,7 +53,8 @@ typedef VEC(struct show_place) show_order;
 void show_sort(const struct show *s, show_order *ret);
 /* Pages that belong to an address space. */
 uint64_t show_pages(const struct show *s, const Task *t);
-/* Arguments of a task from its saved memory: NUL-separated bytes; -ENOENT when they were not saved. */
+/* Arguments of a task from its saved memory: NUL-separated bytes; -ENOENT when they were not saved.
+ */
 int show_arguments(const struct show *s, const Task *t, struct span *ret);
 /* Files of the checkpoint with their sizes, in the order of their names. */
 struct show_file {

@@ -7,8 +7,10 @@ $(BUILD)/test/unit/%.pb-c.c: test/unit/%.proto
 	protoc-c --proto_path=test/unit --c_out=$(@D) $<
 $(BUILD)/test/unit/%.pb-c.o: $(BUILD)/test/unit/%.pb-c.c
 	$(CC) $(CFLAGS) -I$(@D) -c -o $@ $<
+# The parser of the command line is a part of the tool, not of the library.
+$(BUILD)/test/unit/options: $(BUILD)/criu-like/options.o $(BUILD)/criu-like/option-table.o
 $(BUILD)/test/unit/%: test/unit/%.c $(UNIT_PROTO_O) $(BUILD)/libtorpor.a
-	$(CC) $(CFLAGS) -iquote $(BUILD)/test/unit -iquote test/unit -MF $@.d -o $@ $< $(UNIT_PROTO_O) $(BUILD)/libtorpor.a $(LIBS)
+	$(CC) $(CFLAGS) -iquote $(BUILD)/test/unit -iquote test/unit -MF $@.d -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) $(LIBS)
 
 .PHONY: unit
 check: unit

@@ -1,10 +1,15 @@
 /*
  * One counter per role lives in shared memory, so that calls of forked tasks count too. With
  * injection off the whole cost is one load and one branch per system call.
+ *
+ * While counting, the first call of each place is noted: a place is told by the return addresses above
+ * it, so that one wrapper called from two functions makes two places; relative to our own code, so
+ * that it has the same number in every run of one build.
  */
 #include "fault.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +18,18 @@
 
 #include "str.h"
 
+enum { PLACES = 8192, FRAMES = 7, FRAMES_OWN = 2 };
+
 struct fault_state {
 	enum fault_role role;
 	int task;      /* -1: any */
 	uint64_t n;    /* 0: only count */
 	int error;     /* positive errno; 0: SIGKILL */
 	uint64_t calls[FAULT_ROLES];
+	struct {
+		uint64_t hash; /* 0: free */
+		uint64_t n;
+	} place[PLACES];
 };
 
 static struct fault_state *state; /* NULL: off */
@@ -66,7 +77,10 @@ int fault_setup(const char *spec)
 		state = NULL;
 		return -ENOMEM;
 	}
-	*state = parsed;
+	state->role = parsed.role;
+	state->task = parsed.task;
+	state->n = parsed.n;
+	state->error = parsed.error;
 	return 0;
 }
 
@@ -95,6 +109,28 @@ static int fire(void)
 	return -state->error;
 }
 
+/* Open hashing; a table that is full forgets places, and the sweep's stride still finds them. */
+static void note_place(uint64_t n)
+{
+	void *frame[FRAMES];
+	uint64_t hash = (uint64_t)here.role + 1, base = (uint64_t)(uintptr_t)fault_setup;
+	int got = backtrace(frame, FRAMES);
+
+	for (int i = FRAMES_OWN; i < got; i++)
+		hash = (hash ^ ((uint64_t)(uintptr_t)frame[i] - base)) * 0x9e3779b97f4a7c15ULL;
+	hash = (hash | 1) << 4 | (uint64_t)here.role;
+	for (uint64_t i = 0; i < PLACES; i++) {
+		uint64_t free = 0, *slot = &state->place[(hash >> 20 ^ i) % PLACES].hash;
+
+		if (__atomic_load_n(slot, __ATOMIC_RELAXED) == hash)
+			return;
+		if (!__atomic_compare_exchange_n(slot, &free, hash, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		state->place[(hash >> 20 ^ i) % PLACES].n = n;
+		return;
+	}
+}
+
 int fault_check(void)
 {
 	uint64_t n;
@@ -102,6 +138,8 @@ int fault_check(void)
 	if (!state)
 		return 0;
 	n = __atomic_add_fetch(&state->calls[here.role], 1, __ATOMIC_RELAXED);
+	if (!state->n)
+		note_place(n);
 	if (here.role != state->role || n != state->n ||
 	    (state->task >= 0 && state->task != here.task))
 		return 0;
@@ -110,9 +148,15 @@ int fault_check(void)
 
 int fault_operation(int task, uint32_t op)
 {
-	if (!state || state->role != FAULT_PROG || (state->task >= 0 && state->task != task))
+	if (!state)
 		return 0;
-	return op + 1 == state->n ? state->error : 0;
+	if (op + 1 > state->calls[FAULT_PROG])
+		state->calls[FAULT_PROG] = op + 1; /* of the longest program */
+	if (state->role != FAULT_PROG || (state->task >= 0 && state->task != task))
+		return 0;
+	if (op + 1 != state->n)
+		return 0;
+	return state->error ? state->error : -1;
 }
 
 void fault_report(void)
@@ -121,4 +165,9 @@ void fault_report(void)
 		return;
 	for (int i = 0; i < FAULT_ROLES; i++)
 		(void)fprintf(stderr, "fault: %s %lu\n", role_name[i], state->calls[i]);
+	for (int i = 0; i < PLACES; i++)
+		if (state->place[i].hash)
+			(void)fprintf(stderr, "fault: place %s %lu %lx\n",
+				      role_name[state->place[i].hash & 15], state->place[i].n,
+				      state->place[i].hash);
 }

@@ -73,13 +73,19 @@ uint8_t *area_born(const struct restore *r, uint32_t birth)
 	return (uint8_t *)r->area + r->born_at + birth;
 }
 
+/* Whoever is not woken sleeps for ever, so it is asked twice. Waking nobody is no failure. */
+static void wake(uint32_t *word)
+{
+	if (sys(SYS_futex, word, FUTEX_WAKE, INT32_MAX, 0, 0, 0) < 0)
+		(void)sys(SYS_futex, word, FUTEX_WAKE, INT32_MAX, 0, 0, 0); /* as above */
+}
+
 void area_pass(struct restore *r, enum area_word w, uint32_t n)
 {
 	uint32_t *word = &area_report(r)->word[w];
 
 	(void)__atomic_add_fetch(word, n, __ATOMIC_ACQ_REL);
-	(void)sys(SYS_futex, word, FUTEX_WAKE, INT32_MAX, 0, 0,
-		  0); /* waking nobody is no failure */
+	wake(word);
 }
 
 bool area_failed(const struct restore *r)
@@ -112,5 +118,5 @@ void area_fail(struct restore *r)
 
 	(void)__atomic_exchange_n(&rep->claim, 1, __ATOMIC_ACQ_REL);
 	for (int i = 0; i < PROG_WORDS; i++)
-		(void)sys(SYS_futex, &rep->word[i], FUTEX_WAKE, INT32_MAX, 0, 0, 0); /* as above */
+		wake(&rep->word[i]);
 }

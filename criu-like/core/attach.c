@@ -20,11 +20,14 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "core/area.h"
 #include "core/birth.h"
 #include "core/memory.h"
 #include "core/restart-block.h"
+#include "core/stopped.h"
 #include "core/task-kinds.h"
+#include "core/watch.h"
 #include "kernel/proc-status.h"
 #include "kernel/proc.h"
 #include "kernel/sys.h"
@@ -33,6 +36,7 @@
 #define PTRACE_O_SUSPEND_SECCOMP (1 << 21)
 #endif
 enum { SETSIGMASK = 0x420b, GET_RSEQ_CONFIGURATION = 0x420f };
+static const uint64_t stop_bound_ns = 10000000000ULL, stop_slice_ns = 200000000, reap_slice_ns = 5000000;
 
 static bool has_image(const struct restore *r, const char *stem)
 {
@@ -64,20 +68,26 @@ int attach_all(struct restore *r)
 	return 0;
 }
 
-static int wait_stop(pid_t tid, int *ret_status)
+/*
+ * Bounded, and ended by the death of the task: the kernel tells that of a leader only when all its threads
+ * are reaped, so /proc is asked as well.
+ */
+static int wait_stop(pid_t tid, struct trace_stop *ret)
 {
-	int status;
-	long k;
+	uint64_t end = time_now_ns() + stop_bound_ns;
+	uint32_t threads;
+	char state;
+	int k;
 
-	do
-		k = sys(SYS_wait4, tid, &status, __WALL, 0);
-	while (k == -EINTR);
-	if (k < 0)
-		return fail(k, "wait for thread %d", tid);
-	if (!WIFSTOPPED(status))
-		return fail(-ESRCH, "restored thread %d died", tid);
-	*ret_status = status;
-	return 0;
+	do {
+		k = stopped_wait(tid, time_now_ns() + stop_slice_ns, ret);
+		if (k == -ECHILD || (!k && ret->what != TRACE_STOPPED))
+			return fail(-ESRCH, "restored thread %d died", tid);
+		state = k == -ETIMEDOUT ? watch_state(tid, &threads) : 0;
+		if (state == 'Z' || state == 'X')
+			return fail(-ESRCH, "restored thread %d died", tid);
+	} while (k == -ETIMEDOUT && time_now_ns() < end);
+	return k ? fail(k, "wait for thread %d", tid) : 0;
 }
 
 int attach_stop_all(struct restore *r)
@@ -89,7 +99,8 @@ int attach_stop_all(struct restore *r)
 			return fail(k, "interrupt restored thread %d", (*t)->tid);
 	}
 	vec_foreach(t, &r->tree.thread) {
-		int status, k = (*t)->dead ? 0 : wait_stop((*t)->tid, &status);
+		struct trace_stop stop;
+		int k = (*t)->dead ? 0 : wait_stop((*t)->tid, &stop);
 
 		if (k)
 			return k;
@@ -116,27 +127,27 @@ int attach_set_regs(pid_t tid, const void *regs, size_t len)
 /* Runs to the next system call stop; other stops (a late event) are passed. */
 int attach_to_syscall_stop(pid_t tid)
 {
-	int status = 0;
+	struct trace_stop stop = { 0 };
 
 	do {
 		long k = sys(SYS_ptrace, PTRACE_SYSCALL, tid, 0, 0);
 
 		if (k < 0)
 			return fail(k, "run thread %d", tid);
-		k = wait_stop(tid, &status);
+		k = wait_stop(tid, &stop);
 		if (k)
 			return (int)k;
-	} while (WSTOPSIG(status) != (SIGTRAP | 0x80));
+	} while (stop.event || stop.sig != TRACE_SYSCALL_STOP);
 	return 0;
 }
 
 /* Runs to the stop that a pending interrupt makes. */
 int attach_to_interrupt_stop(pid_t tid)
 {
-	int status;
+	struct trace_stop stop;
 	long k = sys(SYS_ptrace, PTRACE_CONT, tid, 0, 0);
 
-	return k < 0 ? fail(k, "run thread %d", tid) : wait_stop(tid, &status);
+	return k < 0 ? fail(k, "run thread %d", tid) : wait_stop(tid, &stop);
 }
 
 static int unmap_area(struct restore *r, const struct task *t)
@@ -290,15 +301,36 @@ int attach_release(struct restore *r)
 	return 0;
 }
 
-/* Orphans come to us, a subreaper, before their parent can be reaped: no child left means nobody
- * left. */
-static void reap_all(void)
+static bool anybody_left(struct restore *r)
 {
+	uint32_t threads;
+	char state;
+
+	vec_foreach(b, &r->births->all) {
+		state = *area_born(r, (*b)->index) ? watch_state((*b)->pid, &threads) : 'X';
+		if (state != 'X' && !(state == 'Z' && r->opt->sibling)) /* that one is our parent's to reap */
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Orphans come to us, a subreaper, before their parent can be reaped: no child left means nobody left.
+ * Children that we had before, or that a script left to us, are not waited for.
+ */
+static void reap_all(struct restore *r)
+{
+	uint64_t end = time_now_ns() + stop_bound_ns;
 	long k;
 
-	do
-		k = sys(SYS_wait4, -1, NULL, __WALL, NULL);
-	while (k > 0 || k == -EINTR);
+	do {
+		do
+			k = sys(SYS_wait4, -1, NULL, __WALL | WNOHANG, NULL);
+		while (k > 0 || k == -EINTR);
+		if (k == -ECHILD)
+			return;
+		(void)trace_wait_any(reap_slice_ns); /* judged by the loop */
+	} while (anybody_left(r) && time_now_ns() < end);
 }
 
 void attach_kill_all(struct restore *r)
@@ -308,5 +340,5 @@ void attach_kill_all(struct restore *r)
 	vec_foreach(b, &r->births->all)
 		if (*area_born(r, (*b)->index))
 			(void)sys(SYS_kill, (*b)->pid, SIGKILL); /* ESRCH: it is gone already */
-	reap_all();
+	reap_all(r);
 }

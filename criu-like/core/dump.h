@@ -33,8 +33,10 @@ struct dump {
 	const struct dump_options *opt;
 	struct blockers blockers;
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
+	uint64_t ns[8];         /* the tool's namespaces, which the tree shares (core/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
+	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
 	struct file_space *files;
 	struct inode_space *inodes;

@@ -1,6 +1,7 @@
 /*
  * The crash frame on x86-64: what rt_sigreturn needs to bring a thread home when nobody is left who
- * could set its registers. At the call rsp must be the address of the ucontext; siginfo is not read.
+ * could set its registers. At the call rsp must be the address of the ucontext; siginfo is not
+ * read.
  * - ss_flags is invalid on purpose: sigreturn then leaves the thread's alternate stack as it is.
  * - fpstate 0 would reset the FPU. The xsave area is cut behind AVX when nothing higher is in use;
  *   components outside the mask come back zeroed, which is what their absence means.
@@ -30,7 +31,8 @@ struct context {
 		uint32_t flags, pad;
 		uint64_t size;
 	} stack;
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
+		eflags;
 	uint16_t cs, gs, fs, ss;
 	uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
 	uint64_t mask;
@@ -40,12 +42,30 @@ _Static_assert(sizeof(struct context) == FRAME_CONTEXT_BYTES, "struct ucontext o
 void frame_context(const struct user_regs_struct *h, uint64_t mask, uint64_t fp, void *ret)
 {
 	struct context c = {
-		.flags = UC_FLAGS, .stack.flags = SS_FLAGS_INVALID,
-		.r8 = h->r8, .r9 = h->r9, .r10 = h->r10, .r11 = h->r11, .r12 = h->r12, .r13 = h->r13,
-		.r14 = h->r14, .r15 = h->r15, .rdi = h->rdi, .rsi = h->rsi, .rbp = h->rbp, .rbx = h->rbx,
-		.rdx = h->rdx, .rax = h->rax, .rcx = h->rcx, .rsp = h->rsp, .rip = h->rip,
-		.eflags = h->eflags, .cs = (uint16_t)h->cs, .ss = (uint16_t)h->ss,
-		.fpstate = fp, .mask = mask,
+		.flags = UC_FLAGS,
+		.stack.flags = SS_FLAGS_INVALID,
+		.r8 = h->r8,
+		.r9 = h->r9,
+		.r10 = h->r10,
+		.r11 = h->r11,
+		.r12 = h->r12,
+		.r13 = h->r13,
+		.r14 = h->r14,
+		.r15 = h->r15,
+		.rdi = h->rdi,
+		.rsi = h->rsi,
+		.rbp = h->rbp,
+		.rbx = h->rbx,
+		.rdx = h->rdx,
+		.rax = h->rax,
+		.rcx = h->rcx,
+		.rsp = h->rsp,
+		.rip = h->rip,
+		.eflags = h->eflags,
+		.cs = (uint16_t)h->cs,
+		.ss = (uint16_t)h->ss,
+		.fpstate = fp,
+		.mask = mask,
 	};
 
 	memcpy(ret, &c, sizeof(c));
@@ -64,7 +84,8 @@ uint32_t frame_fp(const void *xstate, uint32_t xstate_len, void *ret)
 	memcpy(&in_use, (const char *)xstate + XSTATE_BV, sizeof(in_use));
 	memcpy(&all, (const char *)xstate + XSTATE_SW, sizeof(all));
 	sw.features = in_use & ~7ULL ? all : 7 & all;
-	sw.xstate_size = in_use & ~7ULL || xstate_len < XSTATE_AVX_END ? xstate_len : XSTATE_AVX_END;
+	sw.xstate_size =
+		in_use & ~7ULL || xstate_len < XSTATE_AVX_END ? xstate_len : XSTATE_AVX_END;
 	sw.extended_size = sw.xstate_size + sizeof(magic2);
 	memcpy(ret, xstate, sw.xstate_size);
 	memcpy((char *)ret + XSTATE_SW, &sw, sizeof(sw));
@@ -80,7 +101,8 @@ static void enter(struct user_regs_struct *r, uint64_t ip, uint64_t sp)
 	r->eflags = FLAGS;
 }
 
-void frame_call(struct user_regs_struct *r, uint64_t ip, uint64_t sp, long call, const uint64_t a[6])
+void frame_call(struct user_regs_struct *r, uint64_t ip, uint64_t sp, long call,
+		const uint64_t a[6])
 {
 	enter(r, ip, sp);
 	r->rax = (uint64_t)call;

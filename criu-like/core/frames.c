@@ -1,8 +1,8 @@
 /*
- * Where the crash frames lie. Below a thread's stack pointer may be anything (a coroutine's stack is a
- * piece of somebody's heap), but the bottom of the process' initial stack is only reached by deep
- * recursion: pages there that were never touched (pagemap) are taken, or pages of zeroes far below
- * every stack pointer, which is what is left behind when frames are zeroed after use.
+ * Where the crash frames lie. Below a thread's stack pointer may be anything (a coroutine's stack
+ * is a piece of somebody's heap), but the bottom of the process' initial stack is only reached by
+ * deep recursion: pages there that were never touched (pagemap) are taken, or pages of zeroes far
+ * below every stack pointer, which is what is left behind when frames are zeroed after use.
  * process_vm_writev, not /proc/PID/mem: the latter would silently grow a stack.
  *
  * A single write within one page is atomic with respect to our own death: the copy is not
@@ -27,12 +27,14 @@ enum {
 	PAGES_LOOKED_AT = 512,
 	XSTATE_MAX = 16384,
 };
-_Static_assert(FRAME_SLOTS * SLOT_BYTES <= FRAME_HEAD_BYTES, "both contexts before the vector registers");
+_Static_assert(FRAME_SLOTS *SLOT_BYTES <= FRAME_HEAD_BYTES,
+	       "both contexts before the vector registers");
 static const uint64_t page_in_use = 3ULL << 62; /* present or swapped */
 
 static uint32_t xstate_room(const struct victim_thread *v)
 {
-	return (v->thread->regs.xstate_len + 64 + FRAME_FP_ALIGN - 1) & ~(uint32_t)(FRAME_FP_ALIGN - 1);
+	return (v->thread->regs.xstate_len + 64 + FRAME_FP_ALIGN - 1) &
+	       ~(uint32_t)(FRAME_FP_ALIGN - 1);
 }
 
 /* How far up frames may go: well below every stack pointer in [stack]. */
@@ -57,11 +59,23 @@ static bool zero_page(const struct victim_mm *mm, uint64_t address)
 	return io_pread(mm->mem_fd, page, PAGE, address) == 0 && !memcmp(page, zero, PAGE);
 }
 
-/* The lowest n pages in a row that nobody uses; 0: none. */
+/* The first page of what a dump left behind whose tool died: it begins with the first thread's chain. */
+static bool orphaned_frames(const struct victim_mm *mm, uint64_t address)
+{
+	uint64_t chain[2];
+
+	return io_pread(mm->mem_fd, chain, sizeof(chain), address) == 0 && chain[1] == mm->gadgets.restore &&
+	       (chain[0] == mm->gadgets.unmap || chain[0] == mm->gadgets.ret);
+}
+
+/* The lowest n pages in a row that nobody uses; 0: none. Orphaned frames are used, and removed, again. */
 static uint64_t unused(const struct victim_mm *mm, const uint64_t *entry, size_t n_entry, size_t n)
 {
 	size_t row = 0;
 
+	for (size_t i = 0; i + n <= n_entry; i++)
+		if (entry[i] & page_in_use && orphaned_frames(mm, mm->stack + i * PAGE))
+			return mm->stack + i * PAGE;
 	for (size_t i = 0; i < n_entry; i++) {
 		uint64_t at = mm->stack + i * PAGE;
 
@@ -122,8 +136,10 @@ int frames_write(struct victim_mm *mm, struct victim_thread *v, bool keeper)
 	set_first(mm, v, keeper);
 	memcpy(mm->frame + v->slot * SLOT_BYTES + 8, &mm->gadgets.restore, 8);
 	frame_context(&home, own->sigmask, fp, mm->frame + v->slot * SLOT_BYTES + CHAIN_BYTES);
-	piece[0] = (struct trace_piece){ frames_chain(mm, v), mm->frame + v->slot * SLOT_BYTES, SLOT_BYTES };
-	piece[1] = (struct trace_piece){ fp, vector, frame_fp(own->xstate, own->xstate_len, vector) };
+	piece[0] = (struct trace_piece){ frames_chain(mm, v), mm->frame + v->slot * SLOT_BYTES,
+					 SLOT_BYTES };
+	piece[1] =
+		(struct trace_piece){ fp, vector, frame_fp(own->xstate, own->xstate_len, vector) };
 	r = trace_write2(v->tid, piece);
 	if (r < 0)
 		return fail(r, "task %d: write the way home of thread %d", v->task->pid, v->tid);
@@ -131,7 +147,8 @@ int frames_write(struct victim_mm *mm, struct victim_thread *v, bool keeper)
 	return 0;
 }
 
-int frames_hand_over(struct victim_mm *mm, const struct victim_thread *from, const struct victim_thread *to)
+int frames_hand_over(struct victim_mm *mm, const struct victim_thread *from,
+		     const struct victim_thread *to)
 {
 	int r;
 
@@ -152,6 +169,7 @@ int frames_clear(struct victim_mm *mm)
 	static const char zero[FRAME_HEAD_BYTES + FRAME_SLOTS * (XSTATE_MAX + 64)];
 	int r = mm->frames ? io_pwrite(mm->mem_fd, zero, mm->frames_len, mm->frames) : 0;
 
-	mm->frames = 0;
+	if (!r)
+		mm->frames = 0;
 	return r;
 }

@@ -1,13 +1,14 @@
 /*
- * Stopping a whole tree. Each thread is seized and interrupted, then waited for by its number. Options
- * set in the same call make the kernel attach to every thread and child that a seized one makes, so
- * nothing slips through between listing and stopping. Processes are taken level by level from the
- * root: a stopped parent makes no more children; what may still appear below it are orphans and
- * siblings made by its descendants, so lists are read again until a pass finds nothing new.
+ * Stopping a whole tree. Each thread is seized and interrupted, then waited for by its number.
+ * Options set in the same call make the kernel attach to every thread and child that a seized one
+ * makes, so nothing slips through between listing and stopping. Processes are taken level by level
+ * from the root: a stopped parent makes no more children; what may still appear below it are
+ * orphans and siblings made by its descendants, so lists are read again until a pass finds nothing
+ * new.
  *
- * Stops that are not the wanted one (signals, clone and exec events) are passed on. A thread in vfork
- * cannot stop before its child lets it go: only that child runs meanwhile. Everything is bounded by
- * time; what cannot be stopped is refused with its kernel stack, and everything goes on.
+ * Stops that are not the wanted one (signals, clone and exec events) are passed on. A thread in
+ * vfork cannot stop before its child lets it go: only that child runs meanwhile. Everything is
+ * bounded by time; what cannot be stopped is refused with its kernel stack, and everything goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/time.h"
+#include "core/frozen-tree.h"
 #include "core/restart.h"
 #include "core/share.h"
 #include "core/stopped.h"
@@ -32,29 +34,23 @@ enum {
 	OPTIONS = TRACE_SYSGOOD | TRACE_FORK | TRACE_VFORK | TRACE_CLONE | TRACE_EXEC,
 	NOTE_XSTATE = 0x202,
 	XSTATE_MAX = 16384,
-	PATIENCE_NS = 20000000, /* a thread that has not stopped by then is looked at more closely */
+	PATIENCE_NS =
+		20000000, /* a thread that has not stopped by then is looked at more closely */
 	DEFAULT_TIMEOUT_S = 10,
-	PIDFD_OF_THREAD = O_EXCL, /* 6.9+ */
 	CLONE3 = 435,
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
 };
 
-static int parse_status(struct dump *d, const struct task *t, pid_t tid, struct proc_status *ret)
+/*
+ * A thread that the kernel attached for us has its stop already, unless it is the child of a vfork
+ * and was let run: that one must be interrupted like any other.
+ */
+static bool attached_in_stop(pid_t tid)
 {
-	struct span text;
-	int r = io_slurp_at(&d->arena, t->proc_fd, arena_printf(&d->arena, "task/%d/status", tid), &text);
+	struct trace_stop s;
 
-	return r < 0 ? r : proc_status_parse(&d->arena, text, ret);
-}
-
-static int parse_stat(struct dump *d, const struct task *t, pid_t tid, struct proc_stat *ret)
-{
-	struct span text;
-	const char *path = tid ? arena_printf(&d->arena, "task/%d/stat", tid) : "stat";
-	int r = io_slurp_at(&d->arena, t->proc_fd, path, &text);
-
-	return r < 0 ? r : proc_stat_parse(text, ret);
+	return !trace_look(tid, &s) && s.what == TRACE_STOPPED;
 }
 
 /* Why a thread cannot be seized. 0: it is attached already, or dead. */
@@ -62,15 +58,16 @@ static int explain_refusal(struct dump *d, struct victim_thread *v, int error)
 {
 	pid_t pid = v->task->pid;
 	struct proc_status s;
-	int r = parse_status(d, v->task, v->tid, &s);
+	int r = stopped_parse_status(d, v->task, v->tid, &s);
 
 	if (r < 0 || s.state == 'Z' || s.state == 'X') {
 		v->gone = true;
 		return 0;
 	}
-	v->interrupted = s.tracer_pid == d->victims->self;
-	if (v->interrupted)
+	if (s.tracer_pid == d->victims->self) {
+		v->interrupted = attached_in_stop(v->tid);
 		return 0;
+	}
 	if (s.tracer_pid)
 		return refuse(&d->blockers, pid, "process",
 			      arena_printf(&d->arena, "it is traced by task %d", s.tracer_pid),
@@ -96,16 +93,20 @@ static int seize(struct dump *d, struct victim_task *t, pid_t tid)
 	return r < 0 ? explain_refusal(d, v, r) : 0;
 }
 
-/* The parent in vfork waits for this child, which the kernel may have attached and stopped for us. */
+/* The parent in vfork waits for this child, which the kernel may have attached and stopped for us.
+ */
 static void let_vfork_child_run(struct dump *d, const struct victim_thread *v)
 {
 	struct pid_list child = { 0 };
 	struct trace_stop stop;
 
-	(void)task_list_children(&d->arena, v->task->proc_fd, v->tid, &child); /* empty: nothing to do */
+	(void)task_list_children(&d->arena, v->task->proc_fd, v->tid,
+				 &child); /* empty: nothing to do */
 	vec_foreach(c, &child)
-		if (!stopped_find(d->victims, *c) && !trace_look(*c, &stop) && stop.what == TRACE_STOPPED)
-			(void)trace_cont(*c, stop.event ? 0 : stop.sig); /* gone: the parent goes on */
+		if (!stopped_find(d->victims, *c) && !trace_look(*c, &stop) &&
+		    stop.what == TRACE_STOPPED)
+			(void)trace_cont(*c,
+					 stop.event ? 0 : stop.sig); /* gone: the parent goes on */
 }
 
 static bool in_vfork(struct dump *d, const struct victim_thread *v)
@@ -114,7 +115,8 @@ static bool in_vfork(struct dump *d, const struct victim_thread *v)
 	const char *path = arena_printf(&d->arena, "task/%d/syscall", v->tid);
 	int n = -1;
 
-	if (io_slurp_at(&d->arena, v->task->proc_fd, path, &text) < 0 || sscanf(text.p, "%d", &n) != 1)
+	if (io_slurp_at(&d->arena, v->task->proc_fd, path, &text) < 0 ||
+	    sscanf(text.p, "%d", &n) != 1)
 		return false;
 	return n == SYS_clone || n == CLONE3
 #ifdef SYS_vfork
@@ -127,10 +129,11 @@ static const char *proc_text(struct dump *d, const struct victim_thread *v, cons
 {
 	struct span text;
 
-	if (io_slurp_at(&d->arena, v->task->proc_fd, arena_printf(&d->arena, "task/%d/%s", v->tid, file),
-			&text) < 0)
+	if (io_slurp_at(&d->arena, v->task->proc_fd,
+			arena_printf(&d->arena, "task/%d/%s", v->tid, file), &text) < 0)
 		return "?";
-	return arena_strndup(&d->arena, text.p, text.len && text.p[text.len - 1] == '\n' ? text.len - 1 : text.len);
+	return arena_strndup(&d->arena, text.p,
+			     text.len && text.p[text.len - 1] == '\n' ? text.len - 1 : text.len);
 }
 
 static int refuse_unstoppable(struct dump *d, const struct victim_thread *v)
@@ -138,9 +141,10 @@ static int refuse_unstoppable(struct dump *d, const struct victim_thread *v)
 	const char *object = arena_printf(&d->arena, "thread %d", v->tid);
 
 	if (in_vfork(d, v))
-		return refuse(&d->blockers, v->task->pid, object,
-			      "it waits in vfork for a child that neither executes a program nor exits",
-			      "try again later");
+		return refuse(
+			&d->blockers, v->task->pid, object,
+			"it waits in vfork for a child that neither executes a program nor exits",
+			"try again later");
 	return refuse(&d->blockers, v->task->pid, object,
 		      arena_printf(&d->arena, "it cannot be stopped; it waits in %s:\n%s",
 				   proc_text(d, v, "wchan"), proc_text(d, v, "stack")),
@@ -152,7 +156,7 @@ static int look_closer(struct dump *d, struct victim_thread *v)
 {
 	struct proc_stat s;
 
-	if (parse_stat(d, v->task, v->tid, &s) < 0 || s.state == 'Z' || s.state == 'X') {
+	if (stopped_parse_stat(d, v->task, v->tid, &s) < 0 || s.state == 'Z' || s.state == 'X') {
 		v->gone = true;
 		return 0;
 	}
@@ -196,7 +200,9 @@ static int await(struct dump *d, struct victim_thread *v)
 		else
 			r = r < 0 ? r : take_report(v, &s);
 		if (r < 0 && r != -ECHILD)
-			return r == -ENOTSUP ? r : fail(r, "task %d: stop thread %d", v->task->pid, v->tid);
+			return r == -ENOTSUP
+				       ? r
+				       : fail(r, "task %d: stop thread %d", v->task->pid, v->tid);
 	}
 	if (v->gone)
 		return 0;
@@ -232,8 +238,8 @@ static void interrupt(struct victim_thread *v)
 
 /*
  * All attached threads that have not stopped yet. A tool that dies between a thread's stop and its
- * repair leaves an EINTR to the program, so they are stopped one by one; with many of them that would
- * cost too many wake-ups.
+ * repair leaves an EINTR to the program, so they are stopped one by one; with many of them that
+ * would cost too many wake-ups.
  */
 static int stop_attached(struct dump *d, size_t *done)
 {
@@ -258,7 +264,8 @@ static int add_task(struct dump *d, pid_t pid, struct victim_task **ret)
 	(void)snprintf(path, sizeof(path), "/proc/%d", pid); /* always fits */
 	t->task = arena_new(&d->arena, struct task);
 	*t->task = (struct task){ .pid = pid, .pidfd = -1 };
-	t->task->proc_fd = (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	t->task->proc_fd =
+		(int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (t->task->proc_fd < 0)
 		return t->task->proc_fd;
 	t->task->pidfd = (int)sys(SYS_pidfd_open, pid, 0);
@@ -368,145 +375,17 @@ static int refuse_own_tree(struct dump *d)
 		int r;
 
 		if (t.pid == d->opt->pid)
-			return refuse(&d->blockers, t.pid, "process", "the tool itself belongs to its tree",
-				      "run the tool from outside, for example with setsid from another session");
-		r = io_slurp_at(&d->arena, AT_FDCWD, arena_printf(&d->arena, "/proc/%d/stat", t.pid), &text);
+			return refuse(
+				&d->blockers, t.pid, "process",
+				"the tool itself belongs to its tree",
+				"run the tool from outside of that tree");
+		r = io_slurp_at(&d->arena, AT_FDCWD,
+				arena_printf(&d->arena, "/proc/%d/stat", t.pid), &text);
 		if (r < 0 || proc_stat_parse(text, &s) < 0)
 			return 0; /* an ancestor outside our view of /proc: not in the tree */
 		t.pid = s.ppid;
 	}
 	return 0;
-}
-
-static bool survives(const struct victim_tree *vt, const struct victim_task *t)
-{
-	return !t->gone && (t->reached || t == vt->task.v[0]);
-}
-
-static struct thread *add_thread(struct dump *d, struct victim_task *t, pid_t tid)
-{
-	struct thread *th = arena_new(&d->arena, struct thread);
-
-	th->tid = tid;
-	th->task = t->task;
-	*vec_push(&d->arena, &t->task->thread) = th;
-	return th;
-}
-
-/* Threads of a live process, leader first; a leader that died before them keeps its place. */
-static void add_threads(struct dump *d, struct victim_task *t)
-{
-	struct victim_thread *leader = stopped_find(d->victims, t->task->pid);
-	struct thread *th = add_thread(d, t, t->task->pid);
-
-	th->dead = !leader || leader->gone;
-	t->task->state = th->dead ? TASK_DEAD_LEADER : TASK_ALIVE;
-	if (!th->dead) {
-		leader->thread = th;
-		th->victim = leader;
-	}
-	vec_foreach(v, &t->thread)
-		if (!(*v)->gone && *v != leader) {
-			(*v)->thread = add_thread(d, t, (*v)->tid);
-			(*v)->thread->victim = *v;
-		}
-	vec_foreach(v, &t->thread)
-		if (!(*v)->gone && (*v)->group_stop)
-			t->task->stop_signal = (uint32_t)(*v)->group_stop;
-}
-
-static int describe(struct dump *d, struct task *t)
-{
-	struct proc_stat *s = arena_new(&d->arena, struct proc_stat);
-	struct proc_status status;
-	int r = parse_stat(d, t, 0, s);
-
-	r = r < 0 ? r : parse_status(d, t, t->pid, &status);
-	if (r < 0)
-		return r;
-	t->stat = s;
-	t->pgid = s->pgrp;
-	t->sid = s->session;
-	t->exit_signal = (uint32_t)s->exit_signal;
-	t->exit_status = t->state == TASK_ALIVE ? 0 : (uint32_t)s->exit_code;
-	t->start_time = s->start_time;
-	memcpy(t->comm, s->comm, sizeof(t->comm) - 1);
-	memcpy(t->uid, status.uid, sizeof(t->uid));
-	memcpy(t->gid, status.gid, sizeof(t->gid));
-	return 0;
-}
-
-/* What the leader's files cannot tell any more is asked of a thread that lives. */
-static int look_through_live_thread(struct task *t)
-{
-	pid_t tid = task_main(t)->tid;
-	char path[32];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d", tid); /* always fits */
-	fd = (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return fail(fd, "open '%s'", path);
-	(void)sys(SYS_close, t->proc_fd); /* a directory */
-	t->proc_fd = fd;
-	fd = (int)sys(SYS_pidfd_open, tid, PIDFD_OF_THREAD);
-	if (fd < 0)
-		return fail(fd, "task %d: its leader has exited, and a descriptor of thread %d", t->pid, tid);
-	if (t->pidfd >= 0)
-		(void)sys(SYS_close, t->pidfd); /* no data behind it */
-	t->pidfd = fd;
-	return 0;
-}
-
-static int join_tree(struct dump *d, struct victim_task *t)
-{
-	size_t live = 0;
-	int r;
-
-	vec_foreach(v, &t->thread)
-		live += !(*v)->gone;
-	t->task->state = TASK_ZOMBIE;
-	if (live)
-		add_threads(d, t);
-	r = describe(d, t->task);
-	if (r == -ENOENT || r == -ESRCH) {
-		t->gone = true; /* reaped during the freeze */
-		return 0;
-	}
-	if (r < 0)
-		return fail(r, "task %d: stat and status", t->task->pid);
-	if (!live && t->task->stat->state != 'Z') {
-		t->gone = true;
-		return 0;
-	}
-	t->task->index = (uint32_t)d->tree.task.n;
-	*vec_push(&d->arena, &d->tree.task) = t->task;
-	if (t->task->parent)
-		*vec_push(&d->arena, &t->task->parent->child) = t->task;
-	vec_foreach(th, &t->task->thread) {
-		(*th)->index = (uint32_t)d->tree.thread.n;
-		*vec_push(&d->arena, &d->tree.thread) = *th;
-	}
-	return t->task->state == TASK_DEAD_LEADER ? look_through_live_thread(t->task) : 0;
-}
-
-static int build_tree(struct dump *d)
-{
-	struct victim_tree *vt = d->victims;
-	int r = 0;
-
-	vec_foreach(t, &vt->task) {
-		if (r >= 0 && survives(vt, *t))
-			r = join_tree(d, *t);
-		if (r >= 0 && (*t)->parent_tid) {
-			struct victim_thread *p = stopped_find(vt, (*t)->parent_tid);
-
-			(*t)->task->parent_thread = p ? p->thread : NULL;
-		}
-	}
-	if (r >= 0 && !d->tree.task.n)
-		return fail(-ESRCH, "process %d", d->opt->pid);
-	return r;
 }
 
 /* Processes that left the tree while it was being stopped go on. */
@@ -550,7 +429,9 @@ static int capture_all(struct dump *d)
 		filtered |= (*t)->status->seccomp != 0;
 	}
 	vec_foreach(t, &d->tree.thread) {
-		r = !filtered || (*t)->dead ? 0 : trace_options((*t)->tid, OPTIONS | TRACE_SUSPEND_SECCOMP);
+		r = !filtered || (*t)->dead
+			    ? 0
+			    : trace_options((*t)->tid, OPTIONS | TRACE_SUSPEND_SECCOMP);
 		if (r < 0)
 			return fail(r, "task %d: suspend its system call filters", (*t)->task->pid);
 	}
@@ -565,7 +446,8 @@ static void raise_descriptor_limit(void)
 	if (sys(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &l) < 0)
 		return;
 	l.rlim_cur = l.rlim_max;
-	(void)sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &l, 0); /* running out is reported where it happens */
+	(void)sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &l,
+		  0); /* running out is reported where it happens */
 }
 
 static int begin(struct dump *d)
@@ -575,7 +457,8 @@ static int begin(struct dump *d)
 	int r;
 
 	d->victims = vt;
-	*vt = (struct victim_tree){ .cpu = -1, .self = (pid_t)sys(SYS_getpid),
+	*vt = (struct victim_tree){ .cpu = -1,
+				    .self = (pid_t)sys(SYS_getpid),
 				    .deadline_ns = time_now_ns() + s * 1000000000ULL };
 	map_init(&vt->by_tid, &d->arena);
 	map_init(&vt->by_pid, &d->arena);
@@ -591,7 +474,7 @@ static int freeze(struct dump *d)
 
 	r = r < 0 ? r : refuse_own_tree(d);
 	r = r < 0 ? r : collect(d);
-	r = r < 0 ? r : build_tree(d);
+	r = r < 0 ? r : frozen_tree_build(d);
 	if (r < 0)
 		return r;
 	drop_strangers(d);

@@ -9,9 +9,24 @@
 #include "core/gadget.h"
 
 const uint8_t gadget_tail[GADGET_TAIL_BYTES] = {
-	[GADGET_CALL_AT] = 0x0f, 0x05, 0xc3,
-	[GADGET_UNMAP_AT] = 0xb8, 0x0b, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xc3,
-	[GADGET_RESTORE_AT] = 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05,
+	[GADGET_CALL_AT] = 0x0f,
+	0x05,
+	0xc3,
+	[GADGET_UNMAP_AT] = 0xb8,
+	0x0b,
+	0x00,
+	0x00,
+	0x00,
+	0x0f,
+	0x05,
+	0xc3,
+	[GADGET_RESTORE_AT] = 0xb8,
+	0x0f,
+	0x00,
+	0x00,
+	0x00,
+	0x0f,
+	0x05,
 };
 
 static const uint8_t call[] = { 0x0f, 0x05, 0xc3 };
@@ -19,20 +34,23 @@ static const uint8_t restore[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0
 static const uint8_t unmap[] = { 0xb8, 0x0b, 0x00, 0x00, 0x00, 0x0f, 0x05, 0x48,
 				 0x3d, 0x01, 0xf0, 0xff, 0xff, 0x73, 0x01, 0xc3 };
 
-static void look(const uint8_t *code, size_t len, uint64_t address, const uint8_t *bytes, size_t n,
-		 uint64_t *ret)
-{
-	const uint8_t *at = *ret ? NULL : memmem(code, len, bytes, n);
+#define BYTES(array) ((struct span){ (const char *)(array), sizeof(array) })
 
-	if (at)
-		*ret = address + (uint64_t)(at - code);
+/* Yields the address of the bytes in the code, or what was known before. */
+static uint64_t find(struct span code, uint64_t address, struct span bytes, uint64_t known)
+{
+	const char *at = known ? NULL : memmem(code.p, code.len, bytes.p, bytes.len);
+
+	return at ? address + (uint64_t)(at - code.p) : known;
 }
 
 bool gadget_search(const uint8_t *code, size_t len, uint64_t address, struct gadgets *g)
 {
-	look(code, len, address, call, sizeof(call), &g->call);
-	look(code, len, address, restore, sizeof(restore), &g->restore);
-	look(code, len, address, unmap, sizeof(unmap), &g->unmap);
+	const struct span text = { (const char *)code, len };
+
+	g->call = find(text, address, BYTES(call), g->call);
+	g->restore = find(text, address, BYTES(restore), g->restore);
+	g->unmap = find(text, address, BYTES(unmap), g->unmap);
 	g->ret = g->call ? g->call + GADGET_RET_AT : 0;
 	return g->call && g->restore && g->unmap;
 }

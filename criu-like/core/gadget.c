@@ -1,10 +1,10 @@
 /*
  * The few instructions that bring a thread home when the tool dies: they must lie outside the blob
- * (which unmaps itself) and exist in every program. So they are written into the zero tail of the last
- * vdso page through /proc/PID/mem, which gives the task a private copy of that page: no mapping of the
- * program, no libc assumed, and taken out again at the end. A tail that holds exactly our bytes is one
- * that a dying tool left behind. Without a vdso, or when its last page is full, the same instructions
- * are searched in the program's own code.
+ * (which unmaps itself) and exist in every program. So they are written into the zero tail of the
+ * last vdso page through /proc/PID/mem, which gives the task a private copy of that page: no
+ * mapping of the program, no libc assumed, and taken out again at the end. A tail that holds
+ * exactly our bytes is one that a dying tool left behind. Without a vdso, or when its last page is
+ * full, the same instructions are searched in the program's own code.
  */
 #include "core/gadget.h"
 
@@ -38,7 +38,8 @@ static void note_mapping(struct victim_mm *mm, const struct vma_text *v)
 	}
 }
 
-/* The hole just below the lowest library, in reach of page tables that exist, is usually the largest. */
+/* The hole just below the lowest library, in reach of page tables that exist, is usually the
+ * largest. */
 int gadget_survey(struct dump *d, struct victim_mm *mm)
 {
 	struct span text;
@@ -82,9 +83,11 @@ static int use_tail(struct victim_mm *mm)
 		if (r < 0)
 			return r;
 	}
-	mm->gadgets = (struct gadgets){ .call = tail + GADGET_CALL_AT, .ret = tail + GADGET_RET_AT,
+	mm->gadgets = (struct gadgets){ .call = tail + GADGET_CALL_AT,
+					.ret = tail + GADGET_RET_AT,
 					.unmap = tail + GADGET_UNMAP_AT,
-					.restore = tail + GADGET_RESTORE_AT, .tail = tail };
+					.restore = tail + GADGET_RESTORE_AT,
+					.tail = tail };
 	return 1;
 }
 
@@ -114,12 +117,15 @@ static int search(struct dump *d, struct victim_mm *mm)
 	if (r < 0)
 		return fail(r, "task %d: maps", mm->task->pid);
 	while ((r = maps_next(&text, &v)) > 0)
-		if ((v.prot & 5) == 5 && !span_eq(v.path, "[vsyscall]") && search_mapping(d, mm, &v, &g)) {
+		if ((v.prot & 5) == 5 && !span_eq(v.path, "[vsyscall]") &&
+		    search_mapping(d, mm, &v, &g)) {
 			mm->gadgets = g;
 			return 0;
 		}
-	return refuse(&d->blockers, mm->task->pid, "address space",
-		      "it has neither a vdso with room nor code for a way home that survives the tool", NULL);
+	return refuse(
+		&d->blockers, mm->task->pid, "address space",
+		"it has neither a vdso with room nor code for a way home that survives the tool",
+		NULL);
 }
 
 int gadget_prepare(struct dump *d, struct victim_mm *mm)
@@ -136,6 +142,7 @@ int gadget_remove(struct victim_mm *mm)
 	static const uint8_t zero[GADGET_TAIL_BYTES];
 	int r = mm->gadgets.tail ? io_pwrite(mm->mem_fd, zero, sizeof(zero), mm->gadgets.tail) : 0;
 
-	mm->gadgets = (struct gadgets){ 0 };
+	if (!r)
+		mm->gadgets = (struct gadgets){ 0 };
 	return r;
 }

@@ -1,9 +1,9 @@
 /*
- * Moving stopped threads between their own code and ours. The order of steps is the whole point; see
- * docs/decisions/0003-injection.md for what happens when the tool dies between any two of them:
- * in: frame, registers, mask; out: mask, registers. The mask leaves one signal open, the marker, which
- * is ignored when nobody traces. The blob is mapped with an address of our choice, so that the first
- * thread's chain knows what to unmap before it exists.
+ * Moving stopped threads between their own code and ours. The order of steps is the whole point;
+ * see docs/decisions/0003-injection.md for what happens when the tool dies between any two of them:
+ * in: frame, registers, mask; out: mask, registers. The mask leaves one signal open, the marker,
+ * which is ignored when nobody traces. The blob is mapped with an address of our choice, so that
+ * the first thread's chain knows what to unmap before it exists.
  */
 #include "core/inside.h"
 
@@ -53,8 +53,8 @@ static int ignored_signal(const struct victim_thread *v, uint64_t no)
 }
 
 /*
- * Not pending, and not blocked where there is a choice: a blocked one could be sent by somebody during
- * the run and would be taken for nothing. (A libc blocks all of them for moments.)
+ * Not pending, and not blocked where there is a choice: a blocked one could be sent by somebody
+ * during the run and would be taken for nothing. (A libc blocks all of them for moments.)
  */
 static int choose_marker(struct dump *d, struct victim_thread *v)
 {
@@ -66,7 +66,8 @@ static int choose_marker(struct dump *d, struct victim_thread *v)
 	if (v->marker)
 		return 0;
 	return refuse(&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
-		      "all signals that could mark the end of injected code are caught or pending", NULL);
+		      "all signals that could mark the end of injected code are caught or pending",
+		      NULL);
 }
 
 static int prepare(struct dump *d, struct victim_thread *v)
@@ -76,8 +77,10 @@ static int prepare(struct dump *d, struct victim_thread *v)
 	if (v->marker)
 		return 0;
 	if (trace_user_dispatch(v->tid, &mode) >= 0 && mode)
-		return refuse(&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
-			      "it has its system calls dispatched to itself (PR_SET_SYSCALL_USER_DISPATCH)", NULL);
+		return refuse(
+			&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
+			"it handles its own system calls (PR_SET_SYSCALL_USER_DISPATCH)",
+			NULL);
 	return choose_marker(d, v);
 }
 
@@ -153,7 +156,8 @@ static bool own_marker(const struct victim_thread *v, int sig)
 
 static bool harmless(int sig)
 {
-	return sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE && sig != SIGTRAP && sig != SIGSYS;
+	return sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE &&
+	       sig != SIGTRAP && sig != SIGSYS;
 }
 
 int inside_await_marker(struct dump *d, struct victim_thread *v)
@@ -167,7 +171,8 @@ int inside_await_marker(struct dump *d, struct victim_thread *v)
 		if (r == -ECHILD || (r >= 0 && s.what == TRACE_EXITED))
 			return lost(v);
 		if (r < 0)
-			return fail(r, "task %d: wait for injected code in thread %d", v->task->pid, v->tid);
+			return fail(r, "task %d: wait for injected code in thread %d", v->task->pid,
+				    v->tid);
 		if (!s.event && own_marker(v, s.sig))
 			return 0;
 		if (!s.event && !harmless(s.sig))
@@ -177,6 +182,14 @@ int inside_await_marker(struct dump *d, struct victim_thread *v)
 		if (r < 0 && r != -ESRCH)
 			return fail(r, "task %d: continue thread %d", v->task->pid, v->tid);
 	}
+}
+
+/* A call that was begun is carried on as long as there is any way to. */
+static int resume_call(const struct victim_thread *v, int sig)
+{
+	int r = trace_syscall(v->tid, sig);
+
+	return r < 0 && r != -ESRCH ? trace_syscall(v->tid, sig) : r;
 }
 
 /* Runs to the exit of the system call that the registers are about to make. */
@@ -189,7 +202,7 @@ static int run_call(struct dump *d, struct victim_thread *v, int64_t *ret)
 	for (int syscall_stops = 0; syscall_stops < 2;) {
 		struct trace_stop s;
 
-		r = trace_syscall(v->tid, sig);
+		r = resume_call(v, sig);
 		r = r < 0 ? r : stopped_wait(v->tid, end, &s);
 		if (r == -ECHILD || r == -ESRCH || (r >= 0 && s.what == TRACE_EXITED))
 			return lost(v);
@@ -207,22 +220,30 @@ static int run_call(struct dump *d, struct victim_thread *v, int64_t *ret)
 
 static int call_mmap(struct dump *d, struct victim_mm *mm, struct victim_thread *v)
 {
-	const uint64_t a[6] = { mm->blob, mm->blob_len, PROT_READ | PROT_WRITE | PROT_EXEC,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0 };
+	const uint64_t a[6] = { mm->blob,
+				mm->blob_len,
+				PROT_READ | PROT_WRITE | PROT_EXEC,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+				(uint64_t)-1,
+				0 };
 	struct user_regs_struct regs = v->live;
 	int64_t result = 0;
 	int r;
 
 	frame_call(&regs, mm->gadgets.call, frames_chain(mm, v), SYS_mmap, a);
 	r = leave_home(v, &regs);
-	r = r < 0 ? r : run_call(d, v, &result);
+	if (r < 0)
+		return r;
+	mm->keeper = v; /* from here on it may be mapped, and is unmapped at the end in any case */
+	r = run_call(d, v, &result);
 	if (r < 0 || result == (int64_t)mm->blob)
 		return r;
+	mm->keeper = NULL;
 	if (result == -EACCES || result == -EPERM)
 		return refuse(&d->blockers, v->task->pid, "address space",
 			      "it forbids code that can be written (PR_SET_MDWE)", NULL);
-	return fail(result < 0 ? result : -EFAULT, "task %d: map %" PRIu64 " bytes for injected code",
-		    v->task->pid, mm->blob_len);
+	return fail(result < 0 ? result : -EFAULT,
+		    "task %d: map %" PRIu64 " bytes for injected code", v->task->pid, mm->blob_len);
 }
 
 static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
@@ -234,9 +255,10 @@ static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 	if (r < 0)
 		return r;
 	if (mm->hole_len < len)
-		return refuse(&d->blockers, mm->task->pid, "address space", "it has no room for injected code", NULL);
-	r = mm->frames ? 0 : frames_choose(d, mm);
-	r = r < 0 || mm->gadgets.call ? r : gadget_prepare(d, mm);
+		return refuse(&d->blockers, mm->task->pid, "address space",
+			      "it has no room for injected code", NULL);
+	r = mm->gadgets.call ? 0 : gadget_prepare(d, mm);
+	r = r < 0 || mm->frames ? r : frames_choose(d, mm);
 	mm->blob = mm->hole_end - len;
 	mm->blob_len = len;
 	return r;
@@ -249,13 +271,14 @@ int inside_map(struct dump *d, struct victim_mm *mm, struct victim_thread *v, ui
 	r = r < 0 ? r : survey(d, mm, program_len);
 	r = r < 0 ? r : frames_write(mm, v, true);
 	r = r < 0 ? r : call_mmap(d, mm, v);
+	if (r < 0 && mm->keeper == v)
+		return r;
 	if (r < 0) {
 		mm->blob_len = 0;
 		if (!v->gone)
 			(void)inside_go_home(v); /* tried again at the release */
 		return r;
 	}
-	mm->keeper = v;
 	mm->area = arena_alloc(&d->arena, mm->blob_len);
 	r = trace_write(v->tid, mm->blob, blob_start, (size_t)(blob_end - blob_start));
 	return r < 0 ? fail(r, "task %d: write the blob", v->task->pid) : 0;

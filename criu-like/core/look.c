@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "core/namespaces.h"
 #include "core/victim.h"
 #include "kernel/proc-list.h"
 #include "kernel/proc-status.h"
@@ -36,16 +37,18 @@ static int look_at_status(struct dump *d, pid_t pid, const struct proc_status *s
 	return block(d, pid, reason, "end the debugger or tracer first");
 }
 
-static int add_children(struct dump *d, const struct proc_dir *dir)
+static int look_at_threads(struct dump *d, const struct proc_dir *dir)
 {
 	struct proc_list threads, children;
 	struct span text;
+	int r = 0;
 
 	if (proc_list_at(&d->arena, dir->fd, "task", &threads))
 		return 0; /* it ended meanwhile */
 	for (size_t i = 0; i < threads.n; i++) {
 		char path[48];
 
+		r = namespaces_look(d, dir->fd, dir->pid, threads.v[i]) ?: r;
 		(void)snprintf(path, sizeof(path), "task/%d/children", threads.v[i]); /* fits */
 		if (proc_read(&d->arena, dir, path, &text) ||
 		    proc_list_parse(&d->arena, text, &children))
@@ -53,7 +56,7 @@ static int add_children(struct dump *d, const struct proc_dir *dir)
 		for (size_t k = 0; k < children.n; k++)
 			*vec_push(&d->arena, &d->seen) = children.v[k];
 	}
-	return 0;
+	return r;
 }
 
 static int look_at(struct dump *d, pid_t pid)
@@ -77,12 +80,12 @@ static int look_at(struct dump *d, pid_t pid)
 		return block(d, pid, "it is a thread, not a process",
 			     "give the pid of its process");
 	r = look_at_status(d, pid, &status);
-	return r ?: add_children(d, &dir);
+	return r ?: look_at_threads(d, &dir);
 }
 
 int victim_look(struct dump *d)
 {
-	int r = 0;
+	int r = namespaces_own(&d->arena, d->ns);
 
 	*vec_push(&d->arena, &d->seen) = d->opt->pid;
 	for (size_t i = 0; i < d->seen.n; i++) {

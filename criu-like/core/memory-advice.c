@@ -1,5 +1,6 @@
 /*
- * What is said about mappings once their content is there: advice, names, guard pages, locks, seals.
+ * What is said about mappings once their content is there: advice, names, guard pages, locks,
+ * seals.
  *
  * DONTFORK and WIPEONFORK come after all forks, MERGEABLE after the content. Guard pages cannot be
  * made in locked memory, locks can be set over guard pages. Locking fills a mapping with pages
@@ -38,7 +39,8 @@ static void stage_vma_advice(struct prog *p, const struct vma *v)
 		/* Droppable memory is wiped and not dumped by nature, and says so by flags. */
 		if (!(v->flags & advice_table[i].flag) || (v->flags & VMA__FLAG__DROPPABLE))
 			continue;
-		prog_where(p, "advise %" PRIx64 "-%" PRIx64 " %s", v->start, v->end, advice_table[i].name);
+		prog_where(p, "advise %" PRIx64 "-%" PRIx64 " %s", v->start, v->end,
+			   advice_table[i].name);
 		prog_call(p, SYS_madvise, (int64_t)v->start, (int64_t)(v->end - v->start),
 			  advice_table[i].advice);
 	}
@@ -57,7 +59,8 @@ static void stage_guards(struct prog *p, const struct vma *v)
 {
 	vec_foreach(g, &v->guard) {
 		prog_where(p, "guard pages at %" PRIx64, g->start);
-		prog_call(p, SYS_madvise, (int64_t)g->start, (int64_t)(g->end - g->start), GUARD_INSTALL_6_13);
+		prog_call(p, SYS_madvise, (int64_t)g->start, (int64_t)(g->end - g->start),
+			  GUARD_INSTALL_6_13);
 	}
 }
 
@@ -98,7 +101,7 @@ int memory_stage_last(struct prog *p, struct restore *r, const struct task *t)
 		prog_call(p, SYS_mseal, (int64_t)v->start, (int64_t)(v->end - v->start), 0);
 	}
 	prog_where(p, "lock mappings to come");
-	if (s->msg->lock_future)
-		prog_call(p, SYS_mlockall, s->msg->lock_future);
+	if (s->lock_future)
+		prog_call(p, SYS_mlockall, s->lock_future);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * Content of shared memory objects: read through the descriptor of a mapping (map_files), data parts
- * only (SEEK_DATA), so that holes stay holes and nothing is allocated by looking.
+ * Content of shared memory objects: read through the descriptor of a mapping (map_files), data
+ * parts only (SEEK_DATA), so that holes stay holes and nothing is allocated by looking.
+ * The object may be larger than any mapping of it.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -63,6 +63,11 @@ uint32_t memory_object_id(struct dump *d, const struct mem_kind *k, uint64_t key
 	return (uint32_t)id - 1;
 }
 
+struct map *memory_link_modes(struct dump *d)
+{
+	return &d->memory->link_mode;
+}
+
 int memory_append_object(struct dump *d, const struct mem_kind *k, uint32_t id,
 			 const ProtobufCMessage *m)
 {
@@ -154,8 +159,6 @@ static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
 	m.env_start = s.env_start;
 	m.env_end = s.env_end;
 	m.auxv = (ProtobufCBinaryData){ auxv.len, (uint8_t *)(uintptr_t)auxv.p };
-	m.lock_future = mm->lock_future;
-	m.has_lock_future = m.lock_future != 0;
 	r = describe_vdso(d, t, mm, &m) ?: describe_exe(d, t, &m.exe);
 	return r ?: image_append(d->memory->mm, mm->id, &m.base);
 }
@@ -164,9 +167,11 @@ static int create_images(struct dump *d)
 {
 	struct memory *m = d->memory;
 
-	return image_create(d->set, "vma", &m->vma) ?: image_create(d->set, "mm", &m->mm) ?:
-	       image_create(d->set, "pagemap", &m->pagemap) ?: page_store_create(d->set, 0, &m->store) ?:
-	       page_writer_init(&m->writer, &d->arena, m->store);
+	int r = image_create(d->set, "vma", &m->vma) ?: image_create(d->set, "mm", &m->mm);
+
+	r = r ?: image_create(d->set, "pagemap", &m->pagemap);
+	r = r ?: page_store_create(d->set, 0, &m->store);
+	return r ?: page_writer_init(&m->writer, &d->arena, m->store);
 }
 
 static int finish_images(struct dump *d)
@@ -183,7 +188,8 @@ static int finish_images(struct dump *d)
 
 static int dump_space(struct dump *d, const struct task *t, struct mm *m)
 {
-	int r = memory_dump_pages(d, t, m) ?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
+	int r = memory_dump_pages(d, t, m)
+			?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
 
 	for (size_t i = 0; !r && i < m->vma.n; i++)
 		r = append_vma(d, m->id, &m->vma.v[i]);
@@ -195,6 +201,7 @@ int memory_dump(struct dump *d)
 	int r;
 
 	d->memory = arena_new(&d->arena, struct memory);
+	map_init(&d->memory->link_mode, &d->arena);
 	for (size_t i = 0; i < array_size(d->memory->object); i++)
 		map_init(&d->memory->object[i], &d->arena);
 	r = own_vdso_find(&d->arena, &d->memory->vdso) ?: create_images(d);

@@ -10,12 +10,16 @@ struct content {
 	uint64_t start, end;
 	uint32_t id;
 };
+struct scan; /* core/memory-scan.c */
+
 /* The engine's state during a dump; private to core/memory-*.c. */
 struct memory {
 	struct image *vma, *mm, *pagemap;
 	struct image *object_image[8];  /* by kind number; made when first needed */
 	uint32_t n_object[8];
 	struct map object[8];           /* (key, key) -> id + 1 */
+	struct map link_mode;           /* memory_link_modes() */
+	struct scan *scan;              /* buffers, made when first needed */
 	struct page_store *store;
 	struct page_writer writer;
 	VEC(struct mm *) space;

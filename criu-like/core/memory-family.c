@@ -4,8 +4,8 @@
  * of the fork. The dump says which pages were the same (runs that point to the same place in the
  * store, at the same address). Here is decided who loads what before forking:
  *
- * - from the leaves up: every space gathers the shared runs of its subtree; what occurs twice or more
- *   meets here for the first time, so this space is the nearest common ancestor.
+ * - from the leaves up: every space gathers the shared runs of its subtree; what occurs twice or
+ * more meets here for the first time, so this space is the nearest common ancestor.
  * - from the root down: a space has what its maker's memory holds at the fork; it keeps what its
  *   own subtree needs of that, and loads what meets here. At one address there can be
  *   one page only: what is inherited goes first, then what the space itself has.
@@ -26,7 +26,8 @@ static uint64_t delta(const struct run *r)
 
 static int by_content(const void *a, const void *b)
 {
-	const struct run *x = &((const struct shared_run *)a)->run, *y = &((const struct shared_run *)b)->run;
+	const struct run *x = &((const struct shared_run *)a)->run,
+			 *y = &((const struct shared_run *)b)->run;
 
 	if (delta(x) != delta(y))
 		return delta(x) < delta(y) ? -1 : 1;
@@ -35,7 +36,8 @@ static int by_content(const void *a, const void *b)
 
 static int by_address(const void *a, const void *b)
 {
-	const struct run *x = &((const struct shared_run *)a)->run, *y = &((const struct shared_run *)b)->run;
+	const struct run *x = &((const struct shared_run *)a)->run,
+			 *y = &((const struct shared_run *)b)->run;
 
 	return x->start < y->start ? -1 : x->start > y->start;
 }
@@ -86,8 +88,13 @@ static void gather_own(struct restore *r, struct space *s)
 				v++;
 			m = &s->mm.vma.v[v];
 			end = m->end < run->end ? m->end : run->end;
-			*vec_push(&r->arena, &s->gather) = (struct shared_run){
-				{ at, end, run->at + (at - run->start), run->flags }, m, m->start, m->end, true };
+			*vec_push(&r->arena, &s->gather) =
+				(struct shared_run){ { at, end, run->at + (at - run->start),
+						       run->flags },
+						     m,
+						     m->start,
+						     m->end,
+						     true };
 			at = end;
 		}
 	}
@@ -111,7 +118,8 @@ static void add_twice(struct arena *a, struct space *s, const struct shared_run 
 	part.v = seen->own ? seen->v : item->v;
 	/* Neighbours in the store may be neighbours of another kind in memory. */
 	if (last && delta(&last->run) == delta(&part.run) &&
-	    (last->run.end > part.run.start || (last->run.end == part.run.start && last->v == part.v))) {
+	    (last->run.end > part.run.start ||
+	     (last->run.end == part.run.start && last->v == part.v))) {
 		widen(last, &part);
 		if (part.run.end > last->run.end)
 			last->run.end = part.run.end;
@@ -120,7 +128,8 @@ static void add_twice(struct arena *a, struct space *s, const struct shared_run 
 	}
 }
 
-/* Sorts what was gathered into a union, which is handed to the maker, and what occurs more than once. */
+/* Sorts what was gathered into a union, which is handed to the maker, and what occurs more than
+ * once. */
 static void meet(struct restore *r, struct space *s)
 {
 	size_t n = 0;
@@ -154,8 +163,8 @@ static void meet(struct restore *r, struct space *s)
 /* The parts of `item` that no run of the ascending list covers are appended to `out`. */
 typedef VEC(struct shared_run) shared_list;
 
-static void append_uncovered(struct arena *a, shared_list *out, struct shared_run item, const struct run *v,
-			     size_t n)
+static void append_uncovered(struct arena *a, shared_list *out, struct shared_run item,
+			     const struct run *v, size_t n)
 {
 	size_t low = 0, high = n;
 
@@ -180,7 +189,8 @@ static void append_uncovered(struct arena *a, shared_list *out, struct shared_ru
 		*vec_push(a, out) = item;
 }
 
-/* Inherited pages that somebody of this subtree has. Both lists are turned to ascending addresses. */
+/* Inherited pages that somebody of this subtree has. Both lists are turned to ascending addresses.
+ */
 static void inherited_in_use(struct arena *a, struct space *s, shared_list *ret)
 {
 	size_t g = 0;

@@ -1,7 +1,7 @@
 /*
- * Reading the images of memory. They are hostile input: every number is checked before anything uses
- * it. Mappings ascend and do not overlap, runs ascend and lie in mappings that have pages, offsets lie
- * in shards, and every page that is used is covered by a checksum.
+ * Reading the images of memory. They are hostile input: every number is checked before anything
+ * uses it. Mappings ascend and do not overlap, runs ascend and lie in mappings that have pages,
+ * offsets lie in shards, and every page that is used is covered by a checksum.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -42,8 +42,8 @@ static int read_guards(struct restore *r, uint32_t id, const Vma *m, struct vma 
 	for (size_t i = 0; i < m->n_guard_start; i++) {
 		struct range g = { m->guard_start[i], 0 };
 
-		if (!is_page(g.start) || g.start < last || g.start >= v->end || !m->guard_pages[i] ||
-		    m->guard_pages[i] > (v->end - g.start) / PAGE_BYTES)
+		if (!is_page(g.start) || g.start < last || g.start >= v->end ||
+		    !m->guard_pages[i] || m->guard_pages[i] > (v->end - g.start) / PAGE_BYTES)
 			return bad(id, "guard pages outside of their mapping", g.start);
 		last = g.end = g.start + m->guard_pages[i] * PAGE_BYTES;
 		*vec_push(&r->arena, &v->guard) = g;
@@ -53,7 +53,8 @@ static int read_guards(struct restore *r, uint32_t id, const Vma *m, struct vma 
 
 static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct vma *last)
 {
-	const struct mem_kind *k = m->kind >= 0 && m->kind < 8 ? mem_kind_find((uint8_t)m->kind) : NULL;
+	const struct mem_kind *k =
+		m->kind >= 0 && m->kind < 8 ? mem_kind_find((uint8_t)m->kind) : NULL;
 
 	if (!is_page(m->start) || !is_page(m->end) || m->start >= m->end)
 		return bad(id, "a mapping with a wrong range", m->start);
@@ -61,14 +62,17 @@ static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct 
 		return bad(id, "overlapping mappings", m->start);
 	if (!k)
 		return bad(id, "a mapping of a kind that this version does not know", m->start);
-	if (m->prot > 7 || (m->flags & ~(uint32_t)ALL_FLAGS) || m->offset % PAGE_BYTES || m->offset >> 62)
+	if (m->prot > 7 || (m->flags & ~(uint32_t)ALL_FLAGS) || m->offset % PAGE_BYTES ||
+	    m->offset >> 62)
 		return bad(id, "a mapping with wrong attributes", m->start);
 	if ((k->descriptor != NULL) != m->has_object ||
 	    (m->has_object && m->object >= r->memory->object[k->number].n))
 		return bad(id, "a mapping of a missing object", m->start);
 	if (m->kind == VMA__KIND__SPECIAL && !m->name)
 		return bad(id, "a special mapping without a name", m->start);
-	return m->name && strlen(m->name) > 255 ? bad(id, "a mapping with too long a name", m->start) : 0;
+	return m->name && strlen(m->name) > 255
+		       ? bad(id, "a mapping with too long a name", m->start)
+		       : 0;
 }
 
 static int read_vma(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
@@ -79,15 +83,22 @@ static int read_vma(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
 	int e;
 
 	if (!s)
-		return fail(-EPROTO, "mappings of address space %" PRIu32 ", which no task has", id);
+		return fail(-EPROTO, "mappings of address space %" PRIu32 ", which no task has",
+			    id);
 	last = s->mm.vma.n ? &s->mm.vma.v[s->mm.vma.n - 1] : NULL;
 	e = check_vma(r, id, m, last);
 	if (e)
 		return e;
 	v = vec_push(&r->arena, &s->mm.vma);
-	*v = (struct vma){ .start = m->start, .end = m->end, .offset = m->offset, .flags = m->flags,
-			   .object = m->has_object ? m->object : NO_OBJECT, .kind = (uint8_t)m->kind,
-			   .prot = (uint8_t)m->prot, .shared = m->shared, .name = m->name };
+	*v = (struct vma){ .start = m->start,
+			   .end = m->end,
+			   .offset = m->offset,
+			   .flags = m->flags,
+			   .object = m->has_object ? m->object : NO_OBJECT,
+			   .kind = (uint8_t)m->kind,
+			   .prot = (uint8_t)m->prot,
+			   .shared = m->shared,
+			   .name = m->name };
 	return read_guards(r, id, m, v);
 }
 
@@ -96,23 +107,26 @@ static int read_mm(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
 	struct space *s = space_of(r, id);
 
 	if (!s || s->msg)
-		return fail(-EPROTO, "address space %" PRIu32 " is described twice or of no task", id);
+		return fail(-EPROTO, "address space %" PRIu32 " is described twice or of no task",
+			    id);
 	s->msg = (const Mm *)msg;
-	if (s->msg->lock_future & ~6u || (s->msg->lock_future && !(s->msg->lock_future & 2)))
-		return bad(id, "unknown locks of mappings to come", 0);
-	return s->msg->auxv.len > 4096 || s->msg->auxv.len % 16 ? bad(id, "a wrong auxiliary vector", 0) : 0;
+	return s->msg->auxv.len > 4096 || s->msg->auxv.len % 16
+		       ? bad(id, "a wrong auxiliary vector", 0)
+		       : 0;
 }
 
 static int check_pagemap(struct restore *r, uint32_t id, const Pagemap *p)
 {
 	if (p->shard >= MAX_SHARDS)
 		return bad(id, "pages in a shard with a wrong number", p->shard);
-	if (p->n_pages != p->n_address || p->n_offset != p->n_address || p->n_flags != p->n_address ||
-	    p->n_extent_pages != p->n_extent_offset || p->n_extent_hash != p->n_extent_offset)
+	if (p->n_pages != p->n_address || p->n_offset != p->n_address ||
+	    p->n_flags != p->n_address || p->n_extent_pages != p->n_extent_offset ||
+	    p->n_extent_hash != p->n_extent_offset)
 		return bad(id, "a page map of unequal lists", 0);
 	while (r->memory->shard.n <= p->shard) {
 		uint64_t size;
-		int fd, e = page_store_open(r->set, (uint32_t)r->memory->shard.n, &fd) ?: io_size(fd, &size);
+		int fd, e = page_store_open(r->set, (uint32_t)r->memory->shard.n, &fd)
+				    ?: io_size(fd, &size);
 
 		if (e)
 			return e;
@@ -137,7 +151,8 @@ static int read_runs(struct restore *r, struct mm *m, const Pagemap *p)
 			return bad(m->id, "pages outside of their shard", start);
 		last = start + n * PAGE_BYTES;
 		*vec_push(&r->arena, &m->run) =
-			(struct run){ start, last, (uint64_t)p->shard << RUN_SHARD_BITS | at, p->flags[i] };
+			(struct run){ start, last, (uint64_t)p->shard << RUN_SHARD_BITS | at,
+				      p->flags[i] };
 	}
 	return 0;
 }
@@ -161,7 +176,8 @@ static int verify(struct restore *r, uint32_t id, const Pagemap *p)
 		if (offset > size || n > (size - offset) / PAGE_BYTES)
 			return bad(id, "a checksum for pages outside of their shard", offset);
 		if (page_hash(bytes + offset, n * PAGE_BYTES) != p->extent_hash[i])
-			return bad(id, "the saved pages are damaged: wrong checksum of what lies", offset);
+			return bad(id, "the saved pages are damaged: wrong checksum of what lies",
+				   offset);
 	}
 	return 0;
 }
@@ -220,8 +236,10 @@ static int read_objects(struct restore *r, const struct mem_kind *k)
 		return e == -ENOENT ? 0 : e;
 	while ((n = image_next(i, k->descriptor, &id, &m)) > 0) {
 		if (id != r->memory->object[k->number].n)
-			return fail(-EPROTO, "image '%s': number %" PRIu32 " is out of order", k->name, id);
-		*vec_push(&r->arena, &r->memory->object[k->number]) = (struct mem_object){ id, k, m, -1 };
+			return fail(-EPROTO, "image '%s': number %" PRIu32 " is out of order",
+				    k->name, id);
+		*vec_push(&r->arena, &r->memory->object[k->number]) =
+			(struct mem_object){ id, k, m, -1 };
 	}
 	return n;
 }
@@ -235,7 +253,8 @@ static int check_runs(const struct space *s)
 		for (uint64_t at = run->start; at < run->end; at = s->mm.vma.v[v].end) {
 			while (v < s->mm.vma.n && s->mm.vma.v[v].end <= at)
 				v++;
-			if (v == s->mm.vma.n || s->mm.vma.v[v].start > at || !vma_has_pages(&s->mm.vma.v[v]))
+			if (v == s->mm.vma.n || s->mm.vma.v[v].start > at ||
+			    !vma_has_pages(&s->mm.vma.v[v]))
 				return bad(s->mm.id, "pages where no mapping takes them", at);
 		}
 	}

@@ -53,7 +53,10 @@ uint32_t memory_object_id(struct dump *d, const struct mem_kind *k, uint64_t key
 			  bool *ret_new);
 int memory_append_object(struct dump *d, const struct mem_kind *k, uint32_t id,
 			 const ProtobufCMessage *m);
-/* The object behind the probed mapping is copied (its data parts), under this id in shmem_pages.img. */
+/* What mapped_file.c knows about open modes, for the whole dump. */
+struct map *memory_link_modes(struct dump *d);
+/* The object behind the probed mapping is copied (its data parts), under this id in
+ * shmem_pages.img. */
 void memory_queue_content(struct dump *d, const struct vma_probe *p, uint32_t id);
 /* Restore: the object's content into memory that maps all of it. */
 int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t size);

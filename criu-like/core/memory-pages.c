@@ -4,9 +4,9 @@
  * read (PROT_NONE, execute only). Those pieces are read through /proc/PID/mem, which forces.
  *
  * process_vm_readv pins what it reads, and pinning a page that is shared copy on write gives the
- * task a copy of its own first (since 5.19): the dump would undo the sharing that it is to save, and the
- * memory of a tree that goes on would grow. /proc/PID/mem does not pin, so shared pages are read
- * that way.
+ * task a copy of its own first (since 5.19): the dump would undo the sharing that it is to save,
+ * and the memory of a tree that goes on would grow. /proc/PID/mem does not pin, so shared pages are
+ * read that way.
  */
 #include "core/memory-pages.h"
 
@@ -77,7 +77,8 @@ int page_writer_flush(struct page_writer *w)
 	if (r)
 		return r;
 	bug_on(offset + w->pending_bytes != w->next, "pages went to another place than planned");
-	*vec_push(w->arena, &w->extent) = (struct extent){ offset, w->pending_bytes / PAGE_BYTES, hash };
+	*vec_push(w->arena, &w->extent) =
+		(struct extent){ offset, w->pending_bytes / PAGE_BYTES, hash };
 	w->pending_bytes = 0;
 	w->n_iov = 0;
 	return 0;
@@ -167,7 +168,8 @@ int page_writer_records(struct page_writer *w, struct image *image, const struct
 	arena_init(&scratch);
 	while (!r && (run < m->run.n || extent < w->extent.n)) {
 		size_t n = m->run.n - run < RUNS_PER_RECORD ? m->run.n - run : RUNS_PER_RECORD;
-		size_t k = w->extent.n - extent < RUNS_PER_RECORD ? w->extent.n - extent : RUNS_PER_RECORD;
+		size_t k = w->extent.n - extent < RUNS_PER_RECORD ? w->extent.n - extent
+								  : RUNS_PER_RECORD;
 		Pagemap p = PAGEMAP__INIT;
 
 		run += fill_runs(&scratch, &p, m->run.v + run, n);

@@ -17,7 +17,8 @@
 #include "core/memory.h"
 #include "kernel/sys.h"
 
-/* Above what 32-bit pointers reach, so that MAP_32BIT and low fixed mappings of a target stay free. */
+/* Above what 32-bit pointers reach, so that MAP_32BIT and low fixed mappings of a target stay free.
+ */
 #define LOWEST_HOLE 0x100000000ULL
 #define HIGHEST_HOLE 0x7fff00000000ULL
 
@@ -84,9 +85,10 @@ static int plan_vdso(struct restore *r, const struct space *s)
 				part = p;
 		if (part && (strcmp(v->name, "[vdso]") || own->hash == s->msg->vdso_hash))
 			continue;
-		return refuse(&r->blockers, s->task->pid, v->name,
-			      "this kernel's is not the same, so addresses inside it would be wrong",
-			      "restore under the kernel that the tasks were dumped under");
+		return refuse(
+			&r->blockers, s->task->pid, v->name,
+			"this kernel's is not the same, so addresses inside it would be wrong",
+			"restore under the kernel that the tasks were dumped under");
 	}
 	return 0;
 }
@@ -132,6 +134,16 @@ int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk)
 	if (!s || brk < s->msg->start_brk)
 		return fail(-EPROTO, "task %d has a wrong program break", t->pid);
 	s->brk = brk;
+	return 0;
+}
+
+int memory_set_lock_future(struct restore *r, const struct task *t, uint32_t flags)
+{
+	struct space *s = t->index < r->memory->n_space ? r->memory->space[t->index] : NULL;
+
+	if (!s || (flags && flags != MCL_FUTURE && flags != (MCL_FUTURE | MCL_ONFAULT)))
+		return fail(-EPROTO, "task %d has wrong locks of mappings to come", t->pid);
+	s->lock_future = flags;
 	return 0;
 }
 
@@ -187,7 +199,8 @@ int memory_find_room(struct restore *r, uint64_t len, uint64_t *ret_base)
 	}
 	base = find_gap(used.v, used.n, len);
 	if (!base)
-		return fail(-ENOTSUP, "no address range of %" PRIu64 " bytes is free in all tasks", len);
+		return fail(-ENOTSUP, "no address range of %" PRIu64 " bytes is free in all tasks",
+			    len);
 	*ret_base = base;
 	return 0;
 }
@@ -202,9 +215,10 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
 	if (e)
 		return e;
 	r->memory->park_base = base + whole;
-	at = r->memory->vdso.len ?
-		     sys(SYS_mmap, base + whole, r->memory->vdso.len, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) : 0;
+	at = r->memory->vdso.len
+		     ? sys(SYS_mmap, base + whole, r->memory->vdso.len, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0)
+		     : 0;
 	if (at < 0)
 		return fail(at, "keep room for the vdso at %" PRIx64, base + whole);
 	*ret_base = base;

@@ -18,9 +18,9 @@ struct own_vdso {
 };
 
 /*
- * Pages that a family shares are loaded into a segment before the fork by the nearest common ancestor
- * of those that have them. It spans the mappings of all members around the pages. It lies at its final
- * address unless the tool itself is there.
+ * Pages that a family shares are loaded into a segment before the fork by the nearest common
+ * ancestor of those that have them. It spans the mappings of all members around the pages. It lies
+ * at its final address unless the tool itself is there.
  */
 struct segment {
 	uint64_t start, end;       /* where it belongs */
@@ -54,6 +54,7 @@ struct space {                     /* one mm */
 	const struct task *task;
 	const Mm *msg;
 	uint64_t brk;              /* 0: not known */
+	uint32_t lock_future;      /* flags of mlockall() for mappings to come */
 	VEC(const struct mem_object *) source; /* source i is open at number first_fd + i */
 	int first_fd, n_fd;        /* sources, then shards, then the executable */
 	/* The family: */
@@ -84,12 +85,14 @@ struct mem_plan {
 
 int own_vdso_find(struct arena *a, struct own_vdso *ret);
 /* The hash of the vdso of another task, comparable with that of one's own. */
-int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const struct vma *v, uint64_t *ret);
+int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const struct vma *v,
+	      uint64_t *ret);
 
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */
-int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load, size_t n);
+int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
+			 size_t n);
 void memory_plan_rest(struct restore *r, struct space *s); /* what is left to the program */
 int memory_reserve_segments(struct restore *r);
 int memory_find_room(struct restore *r, uint64_t len, uint64_t *ret_base);

@@ -1,7 +1,7 @@
 /*
- * What is done for memory outside of the blob: the coordinator makes shared objects before the first
- * fork; each task puts descriptors for its program at the reserved numbers. What the coordinator
- * has open is inherited over the fork and copied there.
+ * What is done for memory outside of the blob: the coordinator makes shared objects before the
+ * first fork; each task puts descriptors for its program at the reserved numbers. What the
+ * coordinator has open is inherited over the fork and copied there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,8 @@ int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t s
 		int e;
 
 		if (run->end > size)
-			return fail(-EPROTO, "shared memory %" PRIu32 " has pages behind its end", id);
+			return fail(-EPROTO, "shared memory %" PRIu32 " has pages behind its end",
+				    id);
 		e = io_pread(fd, memory + run->start, run->end - run->start,
 			     run->at & ((1ULL << RUN_SHARD_BITS) - 1));
 		if (e)
@@ -146,7 +147,8 @@ int memory_apply(struct self *self)
 	if (e || !s->msg->exe)
 		return e;
 	fd = inode_open(r, s->msg->exe, O_RDONLY);
-	return fd < 0 ? fail(fd, "open the executable '%s'", s->msg->exe->path) : put(fd, exe_fd(s), true);
+	return fd < 0 ? fail(fd, "open the executable '%s'", s->msg->exe->path)
+		      : put(fd, exe_fd(s), true);
 }
 
 static int map_segment(struct restore *r, const struct segment *g)
@@ -159,13 +161,14 @@ static int map_segment(struct restore *r, const struct segment *g)
 
 	if (like->object != NO_OBJECT) {
 		o = &r->memory->object[like->kind].v[like->object];
-		fd = o->fd >= 0 ? (int)sys(SYS_fcntl, o->fd, F_DUPFD_CLOEXEC, 0) : o->kind->open(r, o);
+		fd = o->fd >= 0 ? (int)sys(SYS_fcntl, o->fd, F_DUPFD_CLOEXEC, 0)
+				: o->kind->open(r, o);
 		if (fd < 0)
 			return fail(fd, "open what is mapped at %" PRIx64, g->start);
 		offset = like->offset + (g->start - like->start);
 	}
-	at = sys(SYS_mmap, g->at, g->end - g->start, PROT_READ | PROT_WRITE, vma_map_flags(like) | MAP_FIXED,
-		 fd, offset);
+	at = sys(SYS_mmap, g->at, g->end - g->start, PROT_READ | PROT_WRITE,
+		 vma_map_flags(like) | MAP_FIXED, fd, offset);
 	if (at < 0)
 		return fail(at, "map shared pages at %" PRIx64, g->at);
 	if (like->flags & (VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE))
@@ -174,32 +177,43 @@ static int map_segment(struct restore *r, const struct segment *g)
 	return at < 0 ? fail(at, "advise shared pages at %" PRIx64, g->at) : 0;
 }
 
-/* Where these pages lie before the program runs; a run is in one segment. */
-static char *place_of(const struct space *s, const struct run *run)
+static const struct segment *segment_of(const struct space *s, uint64_t address)
 {
 	vec_foreach(g, &s->segment)
-		if ((*g)->start <= run->start && run->end <= (*g)->end)
-			return (char *)(uintptr_t)segment_at(*g, run->start);
+		if ((*g)->start <= address && address < (*g)->end)
+			return *g;
 	return NULL;
+}
+
+/* A run may reach from one segment into the next, and these may lie apart for now. */
+static int load_run(struct restore *r, const struct space *s, const struct run *run)
+{
+	int fd = r->memory->shard.v[run->at >> RUN_SHARD_BITS], e = 0;
+	uint64_t offset = run->at & ((1ULL << RUN_SHARD_BITS) - 1), end;
+
+	for (uint64_t at = run->start; !e && at < run->end; at = end) {
+		const struct segment *g = segment_of(s, at);
+
+		if (!g)
+			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping",
+				    at);
+		end = g->end < run->end ? g->end : run->end;
+		e = io_pread(fd, (char *)(uintptr_t)segment_at(g, at), end - at,
+			     offset + (at - run->start));
+		if (e)
+			return fail(e, "read shared pages to %" PRIx64, at);
+	}
+	return e;
 }
 
 static int load(struct restore *r, const struct space *s, bool huge)
 {
 	int e = 0;
 
-	vec_foreach(run, &s->load) {
-		char *place = place_of(s, run);
-
-		if (!(run->flags & PAGEMAP__FLAG__HUGE) != !huge)
-			continue;
-		if (!place)
-			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping", run->start);
-		e = io_pread(r->memory->shard.v[run->at >> RUN_SHARD_BITS], place, run->end - run->start,
-			     run->at & ((1ULL << RUN_SHARD_BITS) - 1));
-		if (e)
-			return fail(e, "read shared pages to %" PRIx64, run->start);
-	}
-	return 0;
+	vec_foreach(run, &s->load)
+		if (!(run->flags & PAGEMAP__FLAG__HUGE) == !huge)
+			e = e ?: load_run(r, s, run);
+	return e;
 }
 
 int memory_premap(struct self *self)

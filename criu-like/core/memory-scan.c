@@ -3,9 +3,9 @@
  * tells the private pages (no zero page, nothing that still belongs to the file) of all mappings.
  *
  * After a fork parent and child have the same physical pages until one of them writes. There is no
- * call that tells this, but pagemap: bit 56 is clear where a page is mapped more than once, and equal
- * frame numbers at equal addresses are the same page. For a huge page the bit speaks of its first
- * small page only, so these are always looked up. A page found again is not read: the run
+ * call that tells this, but pagemap: bit 56 is clear where a page is mapped more than once, and
+ * equal frame numbers at equal addresses are the same page. For a huge page the bit speaks of its
+ * first small page only, so these are always looked up. A page found again is not read: the run
  * points to the copy in the store. Pages that are shared with anybody are read gently, so that they
  * stay shared (core/memory-pages.c). Frames may move while we look, but a page that has moved
  * is only not recognised: equal frames are believed for shared pages at the same address only.
@@ -31,6 +31,7 @@ struct scan {
 	bool join;               /* there are relatives */
 	uint64_t window_start, window_n;
 	uint64_t entry[WINDOW];
+	struct page_region region[REGIONS];
 };
 
 /* The entries around `at`: as far as the regions that follow lie close to each other. */
@@ -186,20 +187,21 @@ int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m)
 	struct page_writer *w = &d->memory->writer;
 	_close_ int pagemap = (int)sys(SYS_openat, t->proc_fd, "pagemap", 02000000);
 	_close_ int mem = (int)sys(SYS_openat, t->proc_fd, "mem", 02000000);
-	struct scan *s;
-	struct arena scratch;
+	struct scan *s = d->memory->scan ?: arena_new(&d->arena, struct scan);
 	int r;
 
 	if (pagemap < 0 || mem < 0)
 		return fail(pagemap < 0 ? pagemap : mem, "open the memory of task %d", t->pid);
-	arena_init(&scratch);
-	s = arena_new(&scratch, struct scan);
-	*s = (struct scan){ .d = d, .m = d->memory, .mm = m, .pagemap = pagemap,
-			    .join = d->memory->space.n > 1 };
+	d->memory->scan = s;
+	s->d = d;
+	s->m = d->memory;
+	s->mm = m;
+	s->vma = 0;
+	s->pagemap = pagemap;
+	s->join = d->memory->space.n > 1;
+	s->window_n = 0;
 	w->pid = t->pid;
 	w->fd = mem;
-	r = scan(s, arena_array(&scratch, struct page_region, REGIONS));
-	r = r ?: page_writer_flush(w);
-	arena_deinit(&scratch);
-	return r;
+	r = scan(s, s->region);
+	return r ?: page_writer_flush(w);
 }

@@ -1,8 +1,8 @@
 /*
  * Segments: the mappings in which shared pages are loaded before the fork, and what is left to each
  * program when it starts with them. A segment spans what all members of the family have around the
- * pages, so that a member's mapping is in one piece and no boundary is added. Where the tool itself lies
- * at the address, the segment is mapped elsewhere and moved by the program.
+ * pages, so that a member's mapping is in one piece and no boundary is added. Where the tool itself
+ * lies at the address, the segment is mapped elsewhere and moved by the program.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,10 @@
 #include "core/memory-plan.h"
 #include "kernel/sys.h"
 
-enum { FIT_FLAGS = VMA__FLAG__GROWSDOWN | VMA__FLAG__NORESERVE | VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE };
+enum {
+	FIT_FLAGS = VMA__FLAG__GROWSDOWN | VMA__FLAG__NORESERVE | VMA__FLAG__HUGEPAGE |
+		    VMA__FLAG__NOHUGEPAGE
+};
 
 static bool alike(const struct vma *a, const struct vma *b)
 {
@@ -27,7 +30,8 @@ bool segment_fits(const struct segment *g, const struct vma *v)
 	return alike(g->like, v) && vma_has_pages(v);
 }
 
-/* --- lists of runs: ascending, not overlapping ------------------------------------------------- */
+/* --- lists of runs: ascending, not overlapping -------------------------------------------------
+ */
 static struct run cut(const struct run *r, uint64_t start, uint64_t end)
 {
 	struct run part = *r;
@@ -41,7 +45,8 @@ static struct run cut(const struct run *r, uint64_t start, uint64_t end)
 }
 
 /* `a` without the addresses of `b`. */
-static run_list without(struct arena *arena, const struct run *a, size_t n, const struct run *b, size_t k)
+static run_list without(struct arena *arena, const struct run *a, size_t n, const struct run *b,
+			size_t k)
 {
 	run_list out = { 0 };
 	size_t j = 0;
@@ -63,7 +68,8 @@ static run_list without(struct arena *arena, const struct run *a, size_t n, cons
 }
 
 /* The parts of `a` that have the same content in `b`. */
-static run_list same(struct arena *arena, const struct run *a, size_t n, const struct run *b, size_t k)
+static run_list same(struct arena *arena, const struct run *a, size_t n, const struct run *b,
+		     size_t k)
 {
 	run_list out = { 0 };
 	size_t j = 0;
@@ -93,19 +99,10 @@ static int segment_by_address(const void *a, const void *b)
 	return (*x)->start < (*y)->start ? -1 : (*x)->start > (*y)->start;
 }
 
-/* --- making them -------------------------------------------------------------------------------- */
-static bool inherited(const struct space *s, const struct shared_run *l)
-{
-	for (size_t i = 0; s->from && i < s->from->segment.n; i++) {
-		const struct segment *g = s->from->segment.v[i];
-
-		if (g->start <= l->run.start && l->run.end <= g->end && segment_fits(g, l->v))
-			return true;
-	}
-	return false;
-}
-
-static void push_segment(struct restore *r, struct space *s, const struct shared_run *l, uint64_t start)
+/* --- making them --------------------------------------------------------------------------------
+ */
+static void push_segment(struct restore *r, struct space *s, const struct shared_run *l,
+			 uint64_t start)
 {
 	struct segment *g = arena_new(&r->arena, struct segment);
 
@@ -138,7 +135,8 @@ static void merge_segments(struct arena *a, struct space *s)
 	run_list old = { 0 }, new = { 0 }, left;
 
 	for (size_t i = 0; s->from && i < s->from->segment.n; i++)
-		*vec_push(a, &old) = (struct run){ s->from->segment.v[i]->start, s->from->segment.v[i]->end, i, 0 };
+		*vec_push(a, &old) = (struct run){ s->from->segment.v[i]->start,
+						   s->from->segment.v[i]->end, i, 0 };
 	for (size_t i = 0; i < s->made.n; i++)
 		*vec_push(a, &new) = (struct run){ s->made.v[i]->start, s->made.v[i]->end, 0, 0 };
 	left = without(a, old.v, old.n, new.v, new.n);
@@ -166,19 +164,49 @@ static void merge_segments(struct arena *a, struct space *s)
 	s->state.n = left.n;
 }
 
-int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load, size_t n)
+/* The part of a load behind `from`. */
+static struct shared_run rest(const struct shared_run *l, uint64_t from)
+{
+	struct shared_run part = *l;
+
+	part.run = cut(&l->run, from, l->run.end);
+	return part;
+}
+
+/* Inherited segments stay, with what is in them; new ones fill the gaps between them. */
+static void cover_gaps(struct restore *r, struct space *s, struct shared_run l)
+{
+	for (size_t i = 0; s->from && i < s->from->segment.n; i++) {
+		const struct segment *g = s->from->segment.v[i];
+		struct shared_run before = l;
+
+		if (!segment_fits(g, l.v) || g->end <= l.low || g->start >= l.high)
+			continue;
+		if (g->start > l.run.start) {
+			before.high = g->start;
+			before.run.end = g->start < l.run.end ? g->start : l.run.end;
+			cover(r, s, &before);
+		}
+		l.low = g->end;
+		if (g->end >= l.run.end || g->start >= l.run.end)
+			return;
+		l = rest(&l, g->end > l.run.start ? g->end : l.run.start);
+	}
+	cover(r, s, &l);
+}
+
+int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
+			 size_t n)
 {
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct shared_run l = load[i];
+		struct shared_run l = rest(&load[i], last);
 
-		l.run = cut(&l.run, last, l.run.end);
 		if (l.run.start >= l.run.end)
 			continue;
 		last = l.run.end;
-		if (!inherited(s, &l))
-			cover(r, s, &l);
+		cover_gaps(r, s, l);
 		*vec_push(&r->arena, &s->load) = l.run;
 	}
 	if (s->load.n) {
@@ -190,11 +218,13 @@ int memory_plan_segments(struct restore *r, struct space *s, const struct shared
 	return 0;
 }
 
-/* --- where they lie ------------------------------------------------------------------------------ */
+/* --- where they lie ------------------------------------------------------------------------------
+ */
 static bool reserve(uint64_t start, uint64_t len)
 {
 	return sys(SYS_mmap, start, len, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == (long)start;
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+		   0) == (long)start;
 }
 
 /*
@@ -230,14 +260,16 @@ int memory_reserve_segments(struct restore *r)
 	if (e)
 		return e;
 	if (!reserve(base, bytes))
-		return fail(-ENOMEM, "keep %" PRIu64 " bytes at %" PRIx64 " for shared pages", bytes, base);
+		return fail(-ENOMEM, "keep %" PRIu64 " bytes at %" PRIx64 " for shared pages",
+			    bytes, base);
 	r->memory->displaced = (struct range){ base, base + bytes };
 	vec_foreach(g, &all)
 		(*g)->at += (*g)->displaced ? base : 0;
 	return 0;
 }
 
-/* --- what is left -------------------------------------------------------------------------------- */
+/* --- what is left --------------------------------------------------------------------------------
+ */
 static void find_pieces(struct arena *a, struct space *s)
 {
 	size_t g = 0;
@@ -251,7 +283,8 @@ static void find_pieces(struct arena *a, struct space *s)
 			uint64_t end = seg->end < v->end ? seg->end : v->end;
 
 			if (segment_fits(seg, v))
-				*vec_push(a, &s->piece) = (struct piece){ start, end, segment_at(seg, start) };
+				*vec_push(a, &s->piece) =
+					(struct piece){ start, end, segment_at(seg, start) };
 		}
 	}
 }

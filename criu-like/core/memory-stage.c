@@ -1,10 +1,11 @@
 /*
- * The first operations of a task's program: they replace the tool's address space by the task's own.
+ * The first operations of a task's program: they replace the tool's address space by the task's
+ * own.
  *
- * The memory limits (PR_SET_MM_MAP) are set as soon as everything of the tool is unmapped: the kernel
- * compares them with no mapping, and the executable can be replaced only while no mapping of the old one
- * exists, which would never be the case for a task that runs the tool's own binary. Mappings
- * with content are made writable, filled in the order of the store, and protected at last.
+ * The memory limits (PR_SET_MM_MAP) are set as soon as everything of the tool is unmapped: the
+ * kernel compares them with no mapping, and the executable can be replaced only while no mapping of
+ * the old one exists, which would never be the case for a task that runs the tool's own binary.
+ * Mappings with content are made writable, filled in the order of the store, and protected at last.
  * MADV_HUGEPAGE stands before the content; runs that were small pages are read with huge pages
  * forbidden, so that memory does not grow.
  */
@@ -54,11 +55,12 @@ static bool has_special(const struct space *s, const struct special *part, uint6
 
 static void move(struct prog *p, uint64_t from, uint64_t len, uint64_t to)
 {
-	prog_call(p, SYS_mremap, (int64_t)from, (int64_t)len, (int64_t)len, MREMAP_MAYMOVE | MREMAP_FIXED,
-		  (int64_t)to);
+	prog_call(p, SYS_mremap, (int64_t)from, (int64_t)len, (int64_t)len,
+		  MREMAP_MAYMOVE | MREMAP_FIXED, (int64_t)to);
 }
 
-static void stage_special(struct prog *p, const struct mem_plan *m, const struct space *s, bool park)
+static void stage_special(struct prog *p, const struct mem_plan *m, const struct space *s,
+			  bool park)
 {
 	uint64_t at;
 
@@ -133,15 +135,24 @@ static void stage_limits(struct prog *p, const struct space *s)
 {
 	const Mm *m = s->msg;
 	struct prctl_mm_map map = {
-		.start_code = m->start_code, .end_code = m->end_code, .start_data = m->start_data,
-		.end_data = m->end_data, .start_brk = m->start_brk, .brk = s->brk ? s->brk : heap_end(s),
-		.start_stack = m->start_stack, .arg_start = m->arg_start, .arg_end = m->arg_end,
-		.env_start = m->env_start, .env_end = m->env_end,
-		.auxv_size = (uint32_t)m->auxv.len, .exe_fd = (uint32_t)exe_fd(s),
+		.start_code = m->start_code,
+		.end_code = m->end_code,
+		.start_data = m->start_data,
+		.end_data = m->end_data,
+		.start_brk = m->start_brk,
+		.brk = s->brk ? s->brk : heap_end(s),
+		.start_stack = m->start_stack,
+		.arg_start = m->arg_start,
+		.arg_end = m->arg_end,
+		.env_start = m->env_start,
+		.env_end = m->env_end,
+		.auxv_size = (uint32_t)m->auxv.len,
+		.exe_fd = (uint32_t)exe_fd(s),
 	};
 	struct prog_arg in, auxv;
 
-	prog_where(p, "limits of the address space and executable '%s'", m->exe ? m->exe->path : "none");
+	prog_where(p, "limits of the address space and executable '%s'",
+		   m->exe ? m->exe->path : "none");
 	in = prog_in(p, &map, sizeof(map));
 	auxv = prog_in(p, m->auxv.data, m->auxv.len);
 	prog_point(p, in, offsetof(struct prctl_mm_map, auxv), auxv, 0);
@@ -181,9 +192,9 @@ static void map_part(struct prog *p, const struct mem_plan *m, const struct spac
 	if (part.start >= part.end)
 		return;
 	prog_where(p, "map %" PRIx64 "-%" PRIx64, part.start, part.end);
-	prog_is_arg0(prog_call(p, SYS_mmap, (int64_t)part.start, (int64_t)(part.end - part.start), part.prot,
-			       vma_map_flags(v) | MAP_FIXED_NOREPLACE, source_fd(m, s, v),
-			       (int64_t)(v->offset + (part.start - v->start))));
+	prog_is_arg0(prog_call(p, SYS_mmap, (int64_t)part.start, (int64_t)(part.end - part.start),
+			       part.prot, vma_map_flags(v) | MAP_FIXED_NOREPLACE,
+			       source_fd(m, s, v), (int64_t)(v->offset + (part.start - v->start))));
 	if (v->flags & (VMA__FLAG__HUGEPAGE | VMA__FLAG__NOHUGEPAGE))
 		prog_call(p, SYS_madvise, (int64_t)part.start, (int64_t)(part.end - part.start),
 			  v->flags & VMA__FLAG__HUGEPAGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -201,7 +212,8 @@ static void stage_map(struct prog *p, const struct mem_plan *m, const struct spa
 		if (v->kind == VMA__KIND__SPECIAL)
 			continue;
 		for (; piece < s->piece.n && s->piece.v[piece].start < v->end; piece++) {
-			map_part(p, m, s, v, (struct prog_part){ at, s->piece.v[piece].start, prot });
+			map_part(p, m, s, v,
+				 (struct prog_part){ at, s->piece.v[piece].start, prot });
 			at = s->piece.v[piece].end;
 		}
 		map_part(p, m, s, v, (struct prog_part){ at, v->end, prot });
@@ -212,7 +224,8 @@ static void stage_drop(struct prog *p, const struct space *s)
 {
 	vec_foreach(d, &s->drop) {
 		prog_where(p, "drop inherited pages %" PRIx64 "-%" PRIx64, d->start, d->end);
-		prog_call(p, SYS_madvise, (int64_t)d->start, (int64_t)(d->end - d->start), MADV_DONTNEED);
+		prog_call(p, SYS_madvise, (int64_t)d->start, (int64_t)(d->end - d->start),
+			  MADV_DONTNEED);
 	}
 }
 
@@ -231,7 +244,8 @@ static void group_end(struct prog *p, const struct space *s, struct group *g)
 		return;
 	prog_where(p, "read %" PRIu64 " bytes to %p", g->bytes, g->iov[0].iov_base);
 	prog_equals(prog_call(p, SYS_preadv, shard_fd(s, g->at),
-			      prog_in(p, g->iov, (size_t)g->n_iov * sizeof(g->iov[0])), g->n_iov, offset, 0),
+			      prog_in(p, g->iov, (size_t)g->n_iov * sizeof(g->iov[0])), g->n_iov,
+			      offset, 0),
 		    (int)g->bytes);
 	g->n_iov = 0;
 	g->bytes = 0;
@@ -257,7 +271,8 @@ static void stage_large(struct prog *p, const struct space *s, const struct run 
 		uint64_t len = run->end - at < CHUNK_BYTES ? run->end - at : CHUNK_BYTES;
 		uint64_t from = run->at + (at - run->start);
 
-		prog_any(prog_call(p, SYS_madvise, (int64_t)at, (int64_t)len, 23 /* POPULATE_WRITE */));
+		prog_any(prog_call(p, SYS_madvise, (int64_t)at, (int64_t)len,
+				   23 /* POPULATE_WRITE */));
 		prog_full(p, SYS_pread64, shard_fd(s, from), (int64_t)at, (int64_t)len,
 			  (int64_t)(from & ((1ULL << RUN_SHARD_BITS) - 1)));
 	}
@@ -290,7 +305,8 @@ static void stage_fill(struct prog *p, const struct space *s)
 	stage_fill_kind(p, s, g, true);
 }
 
-/* What was made writable for its content, and what was inherited, which is readable and writable. */
+/* What was made writable for its content, and what was inherited, which is readable and writable.
+ */
 static void stage_protect(struct prog *p, const struct space *s)
 {
 	size_t fill = 0, piece = 0;
@@ -305,7 +321,8 @@ static void stage_protect(struct prog *p, const struct space *s)
 		if (!filled && !inherited)
 			continue;
 		prog_where(p, "protect %" PRIx64 "-%" PRIx64, v->start, v->end);
-		prog_call(p, SYS_mprotect, (int64_t)v->start, (int64_t)(v->end - v->start), v->prot);
+		prog_call(p, SYS_mprotect, (int64_t)v->start, (int64_t)(v->end - v->start),
+			  v->prot);
 	}
 }
 
@@ -323,7 +340,8 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 	stage_special(p, r->memory, s, false);
 	prog_where(p, "unmap the parking place");
 	if (r->memory->vdso.len)
-		prog_call(p, SYS_munmap, (int64_t)r->memory->park_base, (int64_t)r->memory->vdso.len);
+		prog_call(p, SYS_munmap, (int64_t)r->memory->park_base,
+			  (int64_t)r->memory->vdso.len);
 	stage_map(p, r->memory, s);
 	stage_drop(p, s);
 	stage_fill(p, s);

@@ -1,8 +1,8 @@
 /*
- * The vdso. Its code is the kernel's; a restored task gets the running kernel's at the address where it
- * had its own, provided that they are equal: then addresses inside it, looked up by libc or lying
- * on a stack, stay right. The mappings of the tool itself are moved (the kernel follows them), all
- * parts separately, since parts may have been unmapped by the program.
+ * The vdso. Its code is the kernel's; a restored task gets the running kernel's at the address
+ * where it had its own, provided that they are equal: then addresses inside it, looked up by libc
+ * or lying on a stack, stay right. The mappings of the tool itself are moved (the kernel follows
+ * them), all parts separately, since parts may have been unmapped by the program.
  *
  * The unused end of its last page is left out of comparisons: the dump borrows it for a moment.
  */
@@ -70,7 +70,8 @@ int own_vdso_find(struct arena *a, struct own_vdso *ret)
 	return 0;
 }
 
-int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const struct vma *v, uint64_t *ret)
+int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const struct vma *v,
+	      uint64_t *ret)
 {
 	uint64_t n = v->end - v->start;
 	char *bytes;

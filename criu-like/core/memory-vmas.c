@@ -1,14 +1,17 @@
 /*
- * From the text of /proc/PID/smaps to the mappings of the model. Everything the kernel shows is either
- * understood or refused by name: kinds decide what is behind a mapping, the table of flags what is
- * put back. [vsyscall] belongs to no address space and [uprobes] is made by the kernel when needed.
+ * From the text of /proc/PID/smaps to the mappings of the model. Everything the kernel shows is
+ * either understood or refused by name: kinds decide what is behind a mapping, the table of flags
+ * what is put back. [vsyscall] belongs to no address space and [uprobes] is made by the kernel when
+ * needed.
  */
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "core/memory-dump.h"
+#include "core/memory.h"
 #include "core/victim.h"
 #include "kernel/sys.h"
 
@@ -74,7 +77,8 @@ static int check_flags(struct dump *d, const struct vma_probe *p)
 			return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, s),
 				      blocker_table[i].reason, blocker_table[i].remedy);
 	if (s->unknown_flag[0]) {
-		(void)snprintf(reason, sizeof(reason), "the kernel shows the unknown flag '%s'", s->unknown_flag);
+		(void)snprintf(reason, sizeof(reason), "the kernel shows the unknown flag '%s'",
+			       s->unknown_flag);
 		return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, s), reason, NULL);
 	}
 	/* A mapping that may only be executed has a key of the kernel's own. */
@@ -98,8 +102,12 @@ static const char *given_name(struct arena *a, struct span path)
 
 static struct vma vma_of(struct dump *d, const struct smaps_vma *s)
 {
-	struct vma v = { .start = s->vma.start, .end = s->vma.end, .offset = s->vma.pgoff_bytes,
-			 .object = NO_OBJECT, .prot = (uint8_t)s->vma.prot, .shared = s->vma.shared };
+	struct vma v = { .start = s->vma.start,
+			 .end = s->vma.end,
+			 .offset = s->vma.pgoff_bytes,
+			 .object = NO_OBJECT,
+			 .prot = (uint8_t)s->vma.prot,
+			 .shared = s->vma.shared };
 
 	for (size_t i = 0; i < array_size(flag_table); i++)
 		if (s->flags & flag_table[i].seen)
@@ -108,8 +116,10 @@ static struct vma vma_of(struct dump *d, const struct smaps_vma *s)
 	return v;
 }
 
-/* The tool's own blob is left out; it may have become one mapping with a neighbour of the task's. */
-static void push_without_blob(struct dump *d, const struct task *t, struct mm *m, const struct vma *v)
+/* The tool's own blob is left out; it may have become one mapping with a neighbour of the task's.
+ */
+static void push_without_blob(struct dump *d, const struct task *t, struct mm *m,
+			      const struct vma *v)
 {
 	uint64_t start, len;
 	struct vma part = *v;
@@ -119,9 +129,6 @@ static void push_without_blob(struct dump *d, const struct task *t, struct mm *m
 		*vec_push(&d->arena, &m->vma) = *v;
 		return;
 	}
-	/* It was mapped last: its locks are those that mappings to come will have. */
-	if (v->flags & VMA__FLAG__LOCKED)
-		m->lock_future = MCL_FUTURE | (v->flags & VMA__FLAG__LOCKONFAULT ? MCL_ONFAULT : 0);
 	part.end = start;
 	if (part.start < part.end)
 		*vec_push(&d->arena, &m->vma) = part;
@@ -165,4 +172,34 @@ int memory_parse(struct dump *d, const struct task *t, struct span text, struct 
 		d->stats.mappings++;
 	}
 	return r ? fail(r, "task %d: the text of smaps is not understood", t->pid) : 0;
+}
+
+/*
+ * How mappings to come are locked is told nowhere, but the blob was mapped under it. Most tasks
+ * have no locked memory at all, then smaps need not be read.
+ */
+int memory_lock_future(struct dump *d, const struct task *t, uint32_t *ret_flags)
+{
+	uint64_t start, len;
+	struct smaps_vma s;
+	struct arena scratch;
+	struct span text;
+	uint32_t flags = 0;
+	int r;
+
+	(void)d;
+	victim_blob_range(t, &start, &len);
+	arena_init(&scratch);
+	r = io_slurp_at(&scratch, t->proc_fd, "status", &text);
+	if (!r && len && !memmem(text.p, text.len, "VmLck:\t       0 kB", 18)) {
+		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+		while (!r && smaps_next(&text, &s) > 0)
+			if (s.vma.start <= start && start < s.vma.end && (s.flags & vm_flag(LO)))
+				flags = MCL_FUTURE | (s.flags & vm_flag(LF) ? MCL_ONFAULT : 0);
+	}
+	arena_deinit(&scratch);
+	if (r)
+		return fail(r, "read status and smaps of task %d", t->pid);
+	*ret_flags = flags;
+	return 0;
 }

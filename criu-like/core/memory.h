@@ -6,29 +6,36 @@
 
 /*
  * Address spaces. Images: vma.img (one record per mapping, id = mm), mm.img (one per mm: limits of
- * code, data, heap, stack, arguments, auxv, exe; id = mm), pagemap.img (runs: mm, address, pages, flags,
- * shard, offset, checksum), shmem.img (shared anonymous objects), pages-<n>.img.
+ * code, data, heap, stack, arguments, auxv, exe; id = mm), pagemap.img (runs: mm, address, pages,
+ * flags, shard, offset, checksum), shmem.img (shared anonymous objects), pages-<n>.img.
  */
 
 /* --- dump ------------------------------------------------------------------------------------ */
-int memory_look(struct dump *d);   /* before the freeze: blockers; what is expensive (smaps) is read here */
-int memory_dump(struct dump *d);   /* everything stopped, blob withdrawn or left out: maps, pages, images */
+int memory_look(
+	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
+int memory_dump(
+	struct dump *d); /* everything stopped, blob withdrawn or left out: maps, pages, images */
 
 /* --- restore --------------------------------------------------------------------------------- */
 /* After files_plan() and inode_plan(). Reports what is missing as blockers. */
 int memory_plan(struct restore *r);
 /* The program break of a task; without it the end of its heap is taken. After memory_plan(). */
 int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk);
+/* Flags of mlockall() for mappings to come; set by the last operations. */
+int memory_set_lock_future(struct restore *r, const struct task *t, uint32_t flags);
+/* Dump: the same flags, found on the mapping of the blob, which has to be there. */
+int memory_lock_future(struct dump *d, const struct task *t, uint32_t *ret_flags);
 /* A hole of `len` bytes in all address spaces, target and own: where the area will lie. */
 int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base);
 /*
- * Coordinator, before the first fork (memory_find_hole() was called): makes shared objects and keeps
- * their descriptors; the tasks inherit them. memory_close(): its copies, when all tasks exist, also after
- * a failure.
+ * Coordinator, before the first fork (memory_find_hole() was called): makes shared objects and
+ * keeps their descriptors; the tasks inherit them. memory_close(): its copies, when all tasks
+ * exist, also after a failure.
  */
 int memory_create(struct restore *r);
 void memory_close(struct restore *r);
-/* In a task, before its children are forked: mappings whose pages relatives share (copy on write). */
+/* In a task, before its children are forked: mappings whose pages relatives share (copy on write).
+ */
 int memory_premap(struct self *s);
 /*
  * In a task, after its children were forked and before files_apply() (which closes what is not the
@@ -37,13 +44,15 @@ int memory_premap(struct self *s);
 int memory_apply(struct self *s);
 /*
  * The first operations of a leader's program: unregister rseq, park the vdso in the area, unmap all
- * but the area, place the vdso, map, fill, protect, advise; PR_SET_MM_MAP; close the reserved numbers.
+ * but the area, place the vdso, map, fill, protect, advise; PR_SET_MM_MAP; close the reserved
+ * numbers.
  */
 int memory_stage(struct prog *p, struct restore *r, const struct task *t);
 /* Last operations concerning memory (seal, mlockall(MCL_FUTURE), personality), after all else. */
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
 /*
- * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its vdso,
- * or, if it has none, in the area itself, which is enough for a call that is followed by ptrace.
+ * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its
+ * vdso, or, if it has none, in the area itself, which is enough for a call that is followed by
+ * ptrace.
  */
 int memory_syscall_address(struct restore *r, const struct task *t, uint64_t *ret);

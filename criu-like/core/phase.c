@@ -1,7 +1,7 @@
 /*
- * Running a table of phases, with undo from the failing row backwards. Signals that ask for the end are
- * blocked during a run and found pending here, between steps, so that no step is cut in two and a
- * second one changes nothing.
+ * Running a table of phases, with undo from the failing row backwards. Signals that ask for the end
+ * are blocked during a run and found pending here, between steps, so that no step is cut in two and
+ * a second one changes nothing.
  */
 #include "core/phase.h"
 

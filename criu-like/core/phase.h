@@ -5,9 +5,9 @@
 
 /*
  * A conductor is a table of phases. Rows run in order; when one fails, the undo functions of those
- * that had begun run backwards, from the failing row. `holds` says what is true once the row is done.
- * Before each row up to the first `final` one the run ends (-EINTR, -ETIMEDOUT, reported) when a signal
- * asks for it or the time is over.
+ * that had begun run backwards, from the failing row. `holds` says what is true once the row is
+ * done. Before each row up to the first `final` one the run ends (-EINTR, -ETIMEDOUT, reported)
+ * when a signal asks for it or the time is over.
  */
 struct phase {
 	const char *name;

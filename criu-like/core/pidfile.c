@@ -1,7 +1,7 @@
 /*
- * The pid file of a run: one number without a newline, as scripts written for criu read it. It exists
- * before the tree runs, so that who finds the tree finds its pid, and a pid file that cannot be written
- * fails the run while nothing has happened yet.
+ * The pid file of a run: one number without a newline, as scripts written for criu read it. It
+ * exists before the tree runs, so that who finds the tree finds its pid, and a pid file that cannot
+ * be written fails the run while nothing has happened yet.
  */
 #include "core/pidfile.h"
 

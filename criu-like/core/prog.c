@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/err.h"
 #include "base/fault.h"
@@ -231,12 +232,14 @@ static void emit_op(const struct prog *p, const struct prog_op *from, struct pro
 		to->arg[2] = p->started.v[to->arg[2]]->at;
 }
 
-/* An operation that is to fail becomes a call that cannot succeed with just that errno. */
+/* An operation that is to fail becomes a check that cannot succeed, with just that errno. */
 static void emit_fault(const struct prog *p, struct prog_op *to, uint32_t i)
 {
 	int error = fault_operation((int)p->task, i);
 
-	if (error)
+	if (error < 0)
+		*to = (struct prog_op){ .verb = VERB_CALL, .nr = SYS_exit_group, .where = to->where };
+	else if (error)
 		*to = (struct prog_op){ .verb = VERB_CHECK, .where = to->where, .expect = error,
 					.arg = { 0, 1 } };
 }

@@ -1,10 +1,11 @@
 /*
- * Letting a stopped tree go: on with its work, stopped, or dead. Also the way back from every failure,
- * so nothing in here gives up early: each step is tried for each thread, and the first error is kept.
+ * Letting a stopped tree go: on with its work, stopped, or dead. Also the way back from every
+ * failure, so nothing in here gives up early: each step is tried for each thread, and the first
+ * error is kept.
  *
- * Killed threads stay zombies of the tracer until it takes their status; for a leader the kernel then
- * turns to the real parent, and the number of the root is free only when that has reaped it. So
- * descendants come first, and the root is waited for, bounded.
+ * Killed threads stay zombies of the tracer until it takes their status; for a leader the kernel
+ * then turns to the real parent, and the number of the root is free only when that has reaped it.
+ * So descendants come first, and the root is waited for, bounded.
  */
 #include <poll.h>
 #include <signal.h>
@@ -50,7 +51,8 @@ static int catch_straggler(struct victim_thread *v)
 		return 0;
 	}
 	if (r == -ETIMEDOUT)
-		log_warn("task %d: thread %d stays attached until the tool ends", v->task->pid, v->tid);
+		log_warn("task %d: thread %d stays attached until the tool ends", v->task->pid,
+			 v->tid);
 	v->pass_on = r < 0 || s.event ? 0 : s.sig;
 	return r;
 }
@@ -61,6 +63,8 @@ static int let_go(struct victim_thread *v)
 
 	if (v->gone || r < 0)
 		return r;
+	if (v->away)
+		r = inside_go_home(v);
 	if (v->away)
 		r = inside_go_home(v);
 	r = first(r, trace_detach(v->tid, v->pass_on));
@@ -94,6 +98,7 @@ static int resume(struct dump *d, bool complete)
 	struct victim_tree *vt = d->victims;
 	int r = withdraw_all(d);
 
+	r = r < 0 ? withdraw_all(d) : r; /* each step can be taken twice; the rest must not stay inside */
 	vec_foreach(v, &vt->thread)
 		if (!(*v)->gone)
 			r = first(r, let_go(*v));
@@ -108,7 +113,8 @@ static void reap(struct victim_thread *v, uint64_t until)
 
 	while (!v->gone && stopped_wait(v->tid, until, &s) >= 0) {
 		if (s.what == TRACE_EXITED) {
-			(void)trace_reap(v->tid); /* ours now; a leader goes on to its real parent */
+			(void)trace_reap(
+				v->tid); /* ours now; a leader goes on to its real parent */
 			v->gone = true;
 			return;
 		}
@@ -136,22 +142,48 @@ static int must_reap(struct dump *d, const struct task *root)
 
 	if (io_slurp_at(&d->arena, root->proc_fd, "stat", &text) >= 0)
 		(void)proc_stat_parse(text, &s); /* only for the message */
-	return fail(-ETIMEDOUT, "task %d was killed, but its parent %d has not reaped it", root->pid, s.ppid);
+	return fail(-ETIMEDOUT, "task %d was killed, but its parent %d has not reaped it",
+		    root->pid, s.ppid);
 }
 
 /* 6.15+ wakes on the reaping; before, the timeout asks again. */
-static int wait_until_reaped(struct dump *d, const struct task *root)
+static int wait_until_reaped(const struct task *t, uint64_t until)
 {
-	uint64_t until = time_now_ns() + REAP_TIMEOUT_S * 1000000000ULL;
-	struct pollfd p = { root->pidfd, 0, 0 };
+	struct pollfd p = { t->pidfd, 0, 0 };
 	struct timespec step = { 0, STEP_NS };
 
-	while (sys(SYS_pidfd_send_signal, root->pidfd, 0, 0, 0) != -ESRCH) {
+	while (t->pidfd >= 0 && sys(SYS_pidfd_send_signal, t->pidfd, 0, 0, 0) != -ESRCH) {
 		if (time_now_ns() >= until)
-			return must_reap(d, root);
+			return -ETIMEDOUT;
 		(void)sys(SYS_ppoll, &p, 1, &step, 0, 0); /* only a pause */
 	}
 	return 0;
+}
+
+/* A restore needs all the numbers; descendants go to an init or subreaper, which has its own pace. */
+static int wait_until_all_reaped(struct dump *d)
+{
+	uint64_t until = time_now_ns() + REAP_TIMEOUT_S * 1000000000ULL;
+
+	if (wait_until_reaped(d->tree.task.v[0], until))
+		return must_reap(d, d->tree.task.v[0]);
+	for (size_t i = 1; i < d->tree.task.n; i++)
+		if (wait_until_reaped(d->tree.task.v[i], until)) {
+			log_warn("task %d is dead, but the init or subreaper of its parent has not reaped it",
+				 d->tree.task.v[i]->pid);
+			break;
+		}
+	return 0;
+}
+
+/* The order stands: what one way refuses is tried the other way. Its number is its own while we trace it. */
+static int kill_task(const struct task *t)
+{
+	int r = (int)sys(SYS_pidfd_send_signal, t->pidfd, SIGKILL, 0, 0);
+
+	if (r < 0 && r != -ESRCH)
+		r = (int)sys(SYS_kill, t->pid, SIGKILL);
+	return r == -ESRCH ? 0 : r;
 }
 
 static int kill_all(struct dump *d)
@@ -161,12 +193,12 @@ static int kill_all(struct dump *d)
 
 	vec_foreach(t, &d->tree.task)
 		if ((*t)->state != TASK_ZOMBIE)
-			r = first(r, (int)sys(SYS_pidfd_send_signal, (*t)->pidfd, SIGKILL, 0, 0));
-	if (r < 0 && r != -ESRCH)
+			r = first(r, kill_task(*t));
+	if (r < 0)
 		return fail(r, "kill the tree");
 	for (size_t i = d->tree.task.n; i-- > 0;)
 		reap_task(d, d->tree.task.v[i], until);
-	return wait_until_reaped(d, d->tree.task.v[0]);
+	return wait_until_all_reaped(d);
 }
 
 static void close_all(struct dump *d)

@@ -1,7 +1,8 @@
 /*
  * Registers of an interrupted call on x86-64. The kernel puts the number into orig_rax (-1: in no
- * call) and the result into rax; `syscall` and `int 0x80` are two bytes long, so going back two bytes
- * with the number in rax makes the call again. rcx and r11 are clobbered by every call anyway.
+ * call) and the result into rax; `syscall` and `int 0x80` are two bytes long, so going back two
+ * bytes with the number in rax makes the call again. rcx and r11 are clobbered by every call
+ * anyway.
  */
 #include <string.h>
 #include <sys/syscall.h>
@@ -66,10 +67,13 @@ void regs_set_ip(struct user_regs_struct *r, uint64_t ip)
 bool restart_fails_when_stopped(int64_t call)
 {
 	static const int16_t list[] = {
-		SYS_epoll_wait, SYS_epoll_pwait, 441 /* epoll_pwait2 */, SYS_rt_sigtimedwait,
-		SYS_semop, SYS_semtimedop, SYS_io_getevents, SYS_io_pgetevents, 426 /* io_uring_enter */,
-		SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg, SYS_accept, SYS_accept4, SYS_read, SYS_readv,
-		SYS_sendto, SYS_sendmsg, SYS_write, SYS_writev,
+		SYS_epoll_wait,	     SYS_epoll_pwait,	441 /* epoll_pwait2 */,
+		SYS_rt_sigtimedwait, SYS_semop,		SYS_semtimedop,
+		SYS_io_getevents,    SYS_io_pgetevents, 426 /* io_uring_enter */,
+		SYS_recvfrom,	     SYS_recvmsg,	SYS_recvmmsg,
+		SYS_accept,	     SYS_accept4,	SYS_read,
+		SYS_readv,	     SYS_sendto,	SYS_sendmsg,
+		SYS_write,	     SYS_writev,
 	};
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)

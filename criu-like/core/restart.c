@@ -1,15 +1,15 @@
 /*
  * Interrupted system calls. A stop interrupts a blocked call, and the result tells how the kernel
- * would go on: ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND make the call again, which we can do as
- * well by rewinding; ERESTART_RESTARTBLOCK goes on with what is left of a relative sleep, which only
- * the same task can; and some calls just yield EINTR although no handler ran. Those are rewound too,
- * unless a handler is about to run: then the EINTR belongs to it.
+ * would go on: ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND make the call again, which we can do
+ * as well by rewinding; ERESTART_RESTARTBLOCK goes on with what is left of a relative sleep, which
+ * only the same task can; and some calls just yield EINTR although no handler ran. Those are
+ * rewound too, unless a handler is about to run: then the EINTR belongs to it.
  *
  * The living thread gets back its registers unmodified (but for EINTR), so that its sleep keeps the
- * original deadline. The image gets them rewound, and how much of the sleep is left where that can be
- * known: the kernel writes it to the caller's `rem` pointer. Without one (and for poll and futex) the
- * full time is taken, and a call that was restarted before (its number is restart_syscall) is
- * recognised by the code in front of it.
+ * original deadline. The image gets them rewound, and how much of the sleep is left where that can
+ * be known: the kernel writes it to the caller's `rem` pointer. Without one (and for poll and
+ * futex) the full time is taken, and a call that was restarted before (its number is
+ * restart_syscall) is recognised by the code in front of it.
  *
  * Limit: relative timeouts of the EINTR calls start again in full.
  */
@@ -25,7 +25,13 @@
 #include "kernel/proc-status.h"
 #include "kernel/sys.h"
 
-enum { E_RESTARTSYS = 512, E_RESTARTNOINTR = 513, E_RESTARTNOHAND = 514, E_RESTART_BLOCK = 516, NOTE_PRSTATUS = 1 };
+enum {
+	E_RESTARTSYS = 512,
+	E_RESTARTNOINTR = 513,
+	E_RESTARTNOHAND = 514,
+	E_RESTART_BLOCK = 516,
+	NOTE_PRSTATUS = 1
+};
 
 static bool handler_is_due(const struct proc_status *s)
 {
@@ -41,7 +47,8 @@ struct rseq_section {
 	uint64_t start, len, abort;
 };
 
-/* 1: the instruction pointer was moved to the abort handler. A bad section is the kernel's to punish. */
+/* 1: the instruction pointer was moved to the abort handler. A bad section is the kernel's to
+ * punish. */
 static int repair_rseq(struct victim_thread *v, uint64_t *ret_cs)
 {
 	struct trace_rseq config;
@@ -117,7 +124,8 @@ static uint64_t timespec_at(pid_t tid, uint64_t address)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* What is left of the sleep as far as memory and registers tell; 0: the call has no relative time. */
+/* What is left of the sleep as far as memory and registers tell; 0: the call has no relative time.
+ */
 static uint64_t time_left(const struct victim_thread *v, int64_t call)
 {
 	const struct user_regs_struct *r = &v->live;
@@ -128,14 +136,13 @@ static uint64_t time_left(const struct victim_thread *v, int64_t call)
 	case SYS_clock_nanosleep:
 		return timespec_at(v->tid, regs_arg(r, 3) ? regs_arg(r, 3) : regs_arg(r, 2));
 	case SYS_futex:
-		return (regs_arg(r, 1) & FUTEX_CMD_MASK) == FUTEX_WAIT ? timespec_at(v->tid, regs_arg(r, 3))
-								      : 0;
+		return (regs_arg(r, 1) & FUTEX_CMD_MASK) == FUTEX_WAIT
+			       ? timespec_at(v->tid, regs_arg(r, 3))
+			       : 0;
 #ifdef SYS_poll
-	case SYS_poll:
-		return (int32_t)regs_arg(r, 2) > 0 ? regs_arg(r, 2) * 1000000 : 0;
+	case SYS_poll: return (int32_t)regs_arg(r, 2) > 0 ? regs_arg(r, 2) * 1000000 : 0;
 #endif
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -145,8 +152,9 @@ int restart_image(struct dump *d, struct victim_thread *v)
 	struct user_regs_struct r = restart_rewound(v, &sleep);
 	struct thread *t = v->thread;
 
-	if (regs_call(&v->live) == SYS_restart_syscall && regs_result(&v->live) == -E_RESTART_BLOCK && sleep < 0)
-		log_warn("task %d: thread %d: its interrupted sleep is not recognised and will yield EINTR after a restore",
+	if (regs_call(&v->live) == SYS_restart_syscall &&
+	    regs_result(&v->live) == -E_RESTART_BLOCK && sleep < 0)
+		log_warn("task %d: thread %d: its sleep will yield EINTR after a restore",
 			 v->task->pid, v->tid);
 	t->regs.prstatus = arena_memdup(&d->arena, &r, sizeof(r));
 	t->regs.prstatus_len = sizeof(r);

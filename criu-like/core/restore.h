@@ -42,7 +42,7 @@ struct restore {
 	struct mem_plan *memory;
 	struct task_records *task_records;
 	struct journal *journal;
-	uint64_t area_base;     /* where the area (blob, report page, programs) lies in every task */
+	uint64_t area_base; /* where the area (blob, report page, programs) lies in every task */
 	char *area;             /* the coordinator's own mapping of it (same address) */
 	uint64_t area_len;
 	uint32_t log_at;        /* offset of the tasks' struct log_buffer */

@@ -1,10 +1,10 @@
 /*
  * Which tasks share an address space, a descriptor table, a working directory and umask, or signal
- * handlers: kcmp tells whether two are the same and orders them otherwise, so one sorted list per kind
- * of object finds all classes in n log n questions. Zombies have none of them any more.
+ * handlers: kcmp tells whether two are the same and orders them otherwise, so one sorted list per
+ * kind of object finds all classes in n log n questions. Zombies have none of them any more.
  *
- * Limit: threads of one process share the address space and the handlers by definition, but may have
- * unshared the other two; that is refused.
+ * Limit: threads of one process share the address space and the handlers by definition, but may
+ * have unshared the other two; that is refused.
  */
 #include "core/share.h"
 
@@ -24,8 +24,10 @@ static int compare(const struct task *a, const struct task *b, int type)
 	return (int)sys(SYS_kcmp, witness(a), witness(b), type, 0, 0);
 }
 
-/* 1: *ret_at is the task that has the same object; 0: where it belongs. kcmp: 1 is less, 2 greater. */
-static int find(struct task *const *sorted, size_t n, const struct task *t, int type, size_t *ret_at)
+/* 1: *ret_at is the task that has the same object; 0: where it belongs. kcmp: 1 is less, 2 greater.
+ */
+static int find(struct task *const *sorted, size_t n, const struct task *t, int type,
+		size_t *ret_at)
 {
 	size_t low = 0, high = n;
 
@@ -51,14 +53,10 @@ static int find(struct task *const *sorted, size_t n, const struct task *t, int 
 static uint32_t *id_of(struct task *t, int type)
 {
 	switch (type) {
-	case KCMP_VM:
-		return &t->mm;
-	case KCMP_FILES:
-		return &t->files;
-	case KCMP_FS:
-		return &t->fs;
-	default:
-		return &t->sighand;
+	case KCMP_VM: return &t->mm;
+	case KCMP_FILES: return &t->files;
+	case KCMP_FS: return &t->fs;
+	default: return &t->sighand;
 	}
 }
 
@@ -97,7 +95,8 @@ static int check_thread(struct dump *d, const struct thread *main, const struct 
 		return fail(fs, "compare threads %d and %d", main->tid, t->tid);
 	object = arena_printf(&d->arena, "thread %d", t->tid);
 	if (files)
-		(void)refuse(&d->blockers, t->task->pid, object, "it has a descriptor table of its own", NULL);
+		(void)refuse(&d->blockers, t->task->pid, object,
+			     "it has a descriptor table of its own", NULL);
 	if (fs)
 		(void)refuse(&d->blockers, t->task->pid, object,
 			     "it has a root, working directory and umask of its own", NULL);

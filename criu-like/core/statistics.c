@@ -1,6 +1,6 @@
 /*
- * What a run cost: a record in the checkpoint, and on request the same figures for people and scripts.
- * Times are microseconds of the monotonic clock.
+ * What a run cost: a record in the checkpoint, and on request the same figures for people and
+ * scripts. Times are microseconds of the monotonic clock.
  */
 #include "core/statistics.h"
 

@@ -59,7 +59,7 @@ static int dump_task(struct dump *d, struct image *i, const struct task *t)
 	return image_append(i, t->index, &m.base);
 }
 
-static int dump_thread(struct image *i, const struct thread *t)
+static int dump_thread(struct dump *d, struct image *i, const struct thread *t)
 {
 	Thread m = THREAD__INIT;
 	uint32_t tid = (uint32_t)t->tid;
@@ -67,6 +67,8 @@ static int dump_thread(struct image *i, const struct thread *t)
 	m.n_tid = 1;
 	m.tid = &tid;
 	m.task = t->task->index;
+	m.n_ns = array_size(d->ns);
+	m.ns = d->ns;
 	m.has_dead = t->dead;
 	m.dead = t->dead;
 	m.prstatus = (ProtobufCBinaryData){ t->regs.prstatus_len, t->regs.prstatus };
@@ -90,7 +92,7 @@ int tree_dump(struct dump *d)
 	r = r ?: image_finish(tasks);
 	r = r ?: image_create(d->set, "thread", &threads);
 	for (size_t i = 0; !r && i < d->tree.thread.n; i++)
-		r = dump_thread(threads, d->tree.thread.v[i]);
+		r = dump_thread(d, threads, d->tree.thread.v[i]);
 	return r ?: image_finish(threads);
 }
 

@@ -1,8 +1,8 @@
 /*
  * Programs inside stopped tasks: map the blob, write the program behind it, let the thread run from
- * the first operation to the marker, read the answers, and take all of it out again. Every program is
- * extended by the way home for the case that nobody listens any more: the marker to itself, ignored
- * then, and the jump out of the blob that unmaps it and restores the thread from its frame.
+ * the first operation to the marker, read the answers, and take all of it out again. Every program
+ * is extended by the way home for the case that nobody listens any more: the marker to itself,
+ * ignored then, and the jump out of the blob that unmaps it and restores the thread from its frame.
  */
 #include "core/victim.h"
 
@@ -43,19 +43,21 @@ static pid_t own_number(const struct proc_ns_pids *p)
 	return p->v[p->n - 1];
 }
 
-static void append_way_home(struct prog *p, const struct victim_mm *mm, const struct victim_thread *v)
+static void append_way_home(struct prog *p, const struct victim_mm *mm,
+			    const struct victim_thread *v)
 {
 	const struct proc_status *s = v->thread->status;
 
 	if (p->on_error == UINT32_MAX)
 		prog_on_error_here(p);
 	prog_where(p, "way home");
-	(void)prog_any(prog_call(p, SYS_tgkill, own_number(&s->nstgid), own_number(&s->nspid), v->marker));
+	(void)prog_any(
+		prog_call(p, SYS_tgkill, own_number(&s->nstgid), own_number(&s->nspid), v->marker));
 	(void)prog_append(p, VERB_LEAVE, 0,
-			  (const struct prog_arg[6]){ prog_imm((int64_t)inside_way_home(mm, v)),
-						      prog_imm(SYS_munmap), prog_imm((int64_t)mm->blob),
-						      prog_imm((int64_t)mm->blob_len),
-						      prog_imm((int64_t)mm->gadgets.call) });
+			  (const struct prog_arg[6]){
+				  prog_imm((int64_t)inside_way_home(mm, v)), prog_imm(SYS_munmap),
+				  prog_imm((int64_t)mm->blob), prog_imm((int64_t)mm->blob_len),
+				  prog_imm((int64_t)mm->gadgets.call) });
 }
 
 static int load(const struct victim_mm *mm, const struct victim_thread *v, struct prog *p)
@@ -81,7 +83,8 @@ static int stop_inside(struct dump *d, struct victim_thread *v)
 	return r < 0 ? r : stopped_wait(v->tid, d->victims->deadline_ns, &s);
 }
 
-static int execute(struct dump *d, struct victim_mm *mm, struct victim_thread *v, const struct prog *p)
+static int execute(struct dump *d, struct victim_mm *mm, struct victim_thread *v,
+		   const struct prog *p)
 {
 	struct user_regs_struct regs = v->live;
 	int r;
@@ -217,7 +220,8 @@ int victim_withdraw(struct dump *d, struct task *t)
 void victim_blob_range(const struct task *t, uint64_t *ret_start, uint64_t *ret_len)
 {
 	const struct thread *main = task_main(t);
-	const struct victim_mm *mm = main && main->victim && main->victim->mm ? *main->victim->mm : NULL;
+	const struct victim_mm *mm =
+		main && main->victim && main->victim->mm ? *main->victim->mm : NULL;
 
 	*ret_start = mm ? mm->blob : 0;
 	*ret_len = mm ? mm->blob_len : 0;

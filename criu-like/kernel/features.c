@@ -1,8 +1,8 @@
 /*
- * Probes of kernel features and privileges. Each makes the call that a run would make, with arguments
- * that change nothing: asking for pid 1, which exists, tells whether choosing pids is allowed; a filter
- * number that no task has tells whether filters may be read. Where a call cannot be tried without
- * effect, the capability that the kernel looks at is asked for.
+ * Probes of kernel features and privileges. Each makes the call that a run would make, with
+ * arguments that change nothing: asking for pid 1, which exists, tells whether choosing pids is
+ * allowed; a filter number that no task has tells whether filters may be read. Where a call cannot
+ * be tried without effect, the capability that the kernel looks at is asked for.
  */
 #include "kernel/features.h"
 

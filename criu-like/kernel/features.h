@@ -3,8 +3,8 @@
 #include <stddef.h>
 
 /*
- * What this kernel and these privileges allow, tried one by one. A run does not ask here: it meets a
- * missing feature where it needs it. This list is for people (`torpor check`).
+ * What this kernel and these privileges allow, tried one by one. A run does not ask here: it meets
+ * a missing feature where it needs it. This list is for people (`torpor check`).
  */
 struct feature {
 	const char *name;

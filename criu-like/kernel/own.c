@@ -104,6 +104,23 @@ int own_no_new_privs(void)
 	return (int)sys(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 }
 
+int own_securebits(void)
+{
+	return (int)sys(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
+}
+
+uint64_t own_bounding(void)
+{
+	uint64_t set = 0;
+	long has = 0;
+
+	for (int cap = 0; cap < 64 && has >= 0; cap++) {
+		has = sys(SYS_prctl, PR_CAPBSET_READ, cap, 0, 0, 0);
+		set |= has > 0 ? 1ull << cap : 0;
+	}
+	return set;
+}
+
 int own_open_path(int dirfd, const char *name)
 {
 	return (int)sys(SYS_openat, dirfd, name, O_PATH | O_CLOEXEC, 0);

@@ -27,6 +27,9 @@ uint64_t own_tick_us(void);
 /* The seccomp mode; 0: none. */
 int own_seccomp(void);
 int own_no_new_privs(void);
+int own_securebits(void);
+/* The bounding set, as far as this kernel knows capabilities. */
+uint64_t own_bounding(void);
 static inline int sys_fchdir(int fd)
 {
 	return (int)sys(SYS_fchdir, fd);

@@ -18,7 +18,8 @@ struct pm_scan_arg_6_7 {
 };
 #define PAGEMAP_SCAN_6_7 _IOWR('f', 16, struct pm_scan_arg_6_7)
 
-int pagemap_scan(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region, size_t n)
+int pagemap_scan(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region,
+		 size_t n)
 {
 	struct pm_scan_arg_6_7 arg = {
 		.size = sizeof(arg), .start = *start, .end = end,
@@ -83,10 +84,13 @@ static uint64_t categories(uint64_t entry, uint64_t zero)
 		return 0;
 	if (entry & PAGEMAP_SWAP)
 		return PAGE_SWAPPED;
-	return (entry & PAGEMAP_PRESENT) && (!zero || (entry & PAGEMAP_FRAME) != zero) ? PAGE_PRESENT : 0;
+	return (entry & PAGEMAP_PRESENT) && (!zero || (entry & PAGEMAP_FRAME) != zero)
+		       ? PAGE_PRESENT
+		       : 0;
 }
 
-int pagemap_walk(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region, size_t n)
+int pagemap_walk(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region,
+		 size_t n)
 {
 	uint64_t entry[512], at = *start, zero;
 	size_t found = 0;
@@ -106,7 +110,8 @@ int pagemap_walk(int pagemap_fd, uint64_t *start, uint64_t end, struct page_regi
 
 			if (!categories(entry[i], zero))
 				continue;
-			if (found && region[found - 1].end == at && region[found - 1].categories == c) {
+			if (found && region[found - 1].end == at &&
+			    region[found - 1].categories == c) {
 				region[found - 1].end += 4096;
 				continue;
 			}

@@ -29,8 +29,10 @@ struct page_region {
  * advances *start to where to go on. Yields their number or -errno. PAGEMAP_SCAN (6.7) or, where it
  * is missing, pagemap; only there the zero page's frame number has to be known (0: unknown).
  */
-int pagemap_scan(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region, size_t n);
+int pagemap_scan(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region,
+		 size_t n);
 /* The same by reading the entries; [*start, end) should be mapped for the most part. */
-int pagemap_walk(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region, size_t n);
+int pagemap_walk(int pagemap_fd, uint64_t *start, uint64_t end, struct page_region *region,
+		 size_t n);
 /* The entries of n pages; shorter only at the end of the address space. Number or -errno. */
 int pagemap_read(int pagemap_fd, uint64_t start, uint64_t *entry, size_t n);

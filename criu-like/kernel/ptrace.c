@@ -4,9 +4,9 @@
  * - A stop that a wait has consumed is forgotten: if the tracer dies then, the signal of a
  *   signal-delivery-stop is lost. With WNOWAIT it stays, the next resume supersedes it, and a dying
  *   tracer loses nothing. So stops are only ever looked at.
- * - waitid for any child walks all tracees (quadratic), and waitid for one cannot be bounded in time.
- *   So we ask without waiting and sleep in sigtimedwait for SIGCHLD, which the kernel sends for each
- *   stop. It coalesces, hence every return is only a reason to ask again.
+ * - waitid for any child walks all tracees (quadratic), and waitid for one cannot be bounded in
+ * time. So we ask without waiting and sleep in sigtimedwait for SIGCHLD, which the kernel sends for
+ * each stop. It coalesces, hence every return is only a reason to ask again.
  */
 #include "kernel/ptrace.h"
 
@@ -82,7 +82,8 @@ int trace_siginfo(pid_t tid, siginfo_t *ret)
 
 int trace_peek_signals(pid_t tid, bool shared, uint64_t from, siginfo_t *ret, uint32_t max)
 {
-	struct ptrace_peeksiginfo_args a = { .off = from, .nr = (int32_t)max,
+	struct ptrace_peeksiginfo_args a = { .off = from,
+					     .nr = (int32_t)max,
 					     .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0 };
 
 	return (int)sys(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &a, ret);
@@ -109,8 +110,8 @@ int trace_user_dispatch(pid_t tid, uint64_t *ret_mode)
 int trace_look(pid_t tid, struct trace_stop *ret)
 {
 	siginfo_t info = { 0 };
-	long r = sys(SYS_waitid, P_PID, tid, &info,
-		     WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL, 0);
+	long r = sys(SYS_waitid, P_PID, tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL,
+		     0);
 
 	if (r < 0)
 		return (int)r;
@@ -149,7 +150,8 @@ int trace_wait_begin(uint64_t *ret_old_mask)
 	} dfl = { 0 };
 	long r = sys(SYS_rt_sigaction, SIGCHLD, &dfl, 0, sizeof(set));
 
-	return r < 0 ? (int)r : (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old_mask, sizeof(set));
+	return r < 0 ? (int)r
+		     : (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old_mask, sizeof(set));
 }
 
 int trace_wait_end(uint64_t old_mask)

@@ -22,7 +22,8 @@ enum {
 enum trace_what { TRACE_NOTHING, TRACE_STOPPED, TRACE_EXITED };
 struct trace_stop {
 	enum trace_what what;
-	int event; /* PTRACE_EVENT_x; TRACE_EVENT_STOP: interrupt or group stop, told apart by the signal */
+	int event; /* PTRACE_EVENT_x; TRACE_EVENT_STOP: interrupt or group stop, told apart by the
+		      signal */
 	int sig;   /* signal-delivery-stop (event 0): which; SIGTRAP|0x80: system call stop */
 };
 enum { TRACE_EVENT_STOP = 128, TRACE_SYSCALL_STOP = SIGTRAP | 0x80 };
@@ -54,8 +55,9 @@ int trace_rseq(pid_t tid, struct trace_rseq *ret);
 int trace_user_dispatch(pid_t tid, uint64_t *ret_mode);
 
 /*
- * What there is to report, without waiting and without taking it: a signal whose stop was taken is lost
- * when the tracer dies, one that was only looked at is delivered then. -ECHILD: no such tracee.
+ * What there is to report, without waiting and without taking it: a signal whose stop was taken is
+ * lost when the tracer dies, one that was only looked at is delivered then. -ECHILD: no such
+ * tracee.
  */
 int trace_look(pid_t tid, struct trace_stop *ret);
 /* Takes the exit status of a dead tracee; waits for it. */
@@ -75,5 +77,6 @@ struct trace_piece {
 	size_t len;
 };
 int trace_write2(pid_t tid, const struct trace_piece piece[2]);
-/* Any tracee that stands in a stop: its number, or -ECHILD when there is none. Quadratic if repeated. */
+/* Any tracee that stands in a stop: its number, or -ECHILD when there is none. Quadratic if
+ * repeated. */
 int trace_any_stopped(void);

@@ -1,7 +1,8 @@
 /*
- * Masks and dispositions by the kernel's own calls: 64-bit sets, no C library bookkeeping (it refuses
- * to block its two private signals, which a restored thread needs blocked). The kernel queues a signal
- * that is blocked even if it is ignored; who asks what is pending has to look at the disposition too.
+ * Masks and dispositions by the kernel's own calls: 64-bit sets, no C library bookkeeping (it
+ * refuses to block its two private signals, which a restored thread needs blocked). The kernel
+ * queues a signal that is blocked even if it is ignored; who asks what is pending has to look at
+ * the disposition too.
  */
 #include "kernel/signal.h"
 
@@ -19,29 +20,22 @@ struct kernel_action {
 	uint64_t mask;
 };
 
-static uint64_t change(int how, uint64_t set)
+int signal_set_mask(uint64_t mask)
 {
-	uint64_t old = 0;
-
-	(void)sys(SYS_rt_sigprocmask, how, &set, &old, sizeof(set)); /* cannot fail */
-	return old;
+	return (int)sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
-uint64_t signal_set_mask(uint64_t mask)
+int signal_block(uint64_t more)
 {
-	return change(SIG_SETMASK, mask);
-}
-
-uint64_t signal_block(uint64_t more)
-{
-	return change(SIG_BLOCK, more);
+	return (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &more, NULL, sizeof(more));
 }
 
 static void set_handler(int sig, void *handler)
 {
 	struct kernel_action a = { .handler = handler };
 
-	(void)sys(SYS_rt_sigaction, sig, &a, NULL, sizeof(a.mask)); /* fails only for SIGKILL, SIGSTOP */
+	(void)sys(SYS_rt_sigaction, sig, &a, NULL,
+		  sizeof(a.mask)); /* fails only for SIGKILL, SIGSTOP */
 }
 
 void signal_ignore(int sig)
@@ -69,14 +63,16 @@ void signal_hold_interrupts(void)
 
 	for (size_t i = 0; i < sizeof(interrupts) / sizeof(interrupts[0]); i++)
 		set |= SIGNAL_BIT(interrupts[i]);
-	(void)change(SIG_BLOCK, set);
+	(void)signal_block(
+		set); /* without it a signal would end the tool at once, harming nobody */
 }
 
 static bool is_ignored(int sig)
 {
 	struct kernel_action a = { 0 };
 
-	return !sys(SYS_rt_sigaction, sig, NULL, &a, sizeof(a.mask)) && a.handler == (void *)SIG_IGN;
+	return !sys(SYS_rt_sigaction, sig, NULL, &a, sizeof(a.mask)) &&
+	       a.handler == (void *)SIG_IGN;
 }
 
 int signal_interrupted(void)

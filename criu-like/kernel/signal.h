@@ -6,18 +6,18 @@
 /* Signals of the calling process. Sets are 64 bits, signal n is bit n - 1. */
 #define SIGNAL_BIT(n) (1ull << ((n)-1))
 
-/* Replaces the mask of the calling thread; yields the old one. */
-uint64_t signal_set_mask(uint64_t mask);
-uint64_t signal_block(uint64_t more);
+/* Replaces the mask of the calling thread, or adds to it. 0; -errno only by fault injection. */
+int signal_set_mask(uint64_t mask);
+int signal_block(uint64_t more);
 void signal_ignore(int sig);
 void signal_default(int sig);
 /* No core file from here on. */
 void signal_no_core(void);
 
 /*
- * Somebody wants the run to end: SIGINT, SIGTERM, SIGHUP. They are blocked for the whole run, so that
- * nothing happens inside a step, and looked for between steps. Yields the number of one that waits, 0:
- * none. Ignored ones (nohup, background jobs) do not count.
+ * Somebody wants the run to end: SIGINT, SIGTERM, SIGHUP. They are blocked for the whole run, so
+ * that nothing happens inside a step, and looked for between steps. Yields the number of one that
+ * waits, 0: none. Ignored ones (nohup, background jobs) do not count.
  */
 void signal_hold_interrupts(void);
 int signal_interrupted(void);

@@ -1,7 +1,8 @@
 /*
  * Lists of threads (/proc/PID/task) and of children (/proc/PID/task/TID/children). Neither is a
- * snapshot while the process runs: entries may be missed or be gone; callers list again until a pass
- * finds nothing new. Read through small buffers on the stack: a process may have 10,000 threads.
+ * snapshot while the process runs: entries may be missed or be gone; callers list again until a
+ * pass finds nothing new. Read through small buffers on the stack: a process may have 10,000
+ * threads.
  */
 #include "kernel/task-list.h"
 
@@ -33,7 +34,8 @@ static pid_t number(const char *s)
 int task_list_threads(struct arena *a, int proc_fd, struct pid_list *ret)
 {
 	_Alignas(8) char buf[8192];
-	_close_ int fd = (int)sys(SYS_openat, proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	_close_ int fd =
+		(int)sys(SYS_openat, proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	long n;
 
 	if (fd < 0)

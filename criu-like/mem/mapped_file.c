@@ -30,8 +30,10 @@ static const struct {
 } not_a_file[] = {
 	{ "/memfd:", "memory of a memfd is not saved", NULL },
 	{ "/SYSV", "System V shared memory is not saved", "detach it before the dump (shmdt)" },
-	{ "/[aio]", "the ring of asynchronous I/O is not saved", "end it before the dump (io_destroy)" },
-	{ "anon_inode:", "it belongs to a kernel object that is not saved", "unmap it before the dump" },
+	{ "/[aio]", "the ring of asynchronous I/O is not saved",
+	  "end it before the dump (io_destroy)" },
+	{ "anon_inode:", "it belongs to a kernel object that is not saved",
+	  "unmap it before the dump" },
 	{ "/anon_hugepage", "pages of the hugetlb pool are not saved", NULL },
 	{ "socket:", "the ring of a packet socket is not saved", "unmap it before the dump" },
 };
@@ -77,8 +79,7 @@ static int describe(struct dump *d, const struct vma_probe *p, MappedFile *m)
 	return inode_describe(d, p->task, fd, link, 0, &m->file);
 }
 
-/* Whether the mapping's description was opened for writing. */
-static int link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writable)
+static int read_link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writable)
 {
 	char path[64];
 	struct stat st;
@@ -93,6 +94,30 @@ static int link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writab
 	return 0;
 }
 
+/*
+ * Whether the mapping's description was opened for writing. A shared mapping may be made writable
+ * only then. For a private one the link is asked, once for equal mappings of relatives: a child
+ * inherits the description, and a thousand children would cost 16,000 looks.
+ */
+static int link_mode(struct dump *d, const struct vma_probe *p, bool *ret_writable)
+{
+	const struct vma_text *v = &p->text->vma;
+	const uint64_t key[] = { v->end, v->pgoff_bytes, v->ino, v->major, v->minor };
+	struct map *known = memory_link_modes(d);
+	uint64_t hash = page_hash(key, sizeof(key));
+	uintptr_t mode = (uintptr_t)map_get(known, v->start, hash);
+	int r;
+
+	if (v->shared || mode) {
+		*ret_writable = v->shared ? p->text->flags & vm_flag(MW) : mode - 1;
+		return 0;
+	}
+	r = read_link_mode(d, p, ret_writable);
+	if (!r)
+		map_put(known, v->start, hash, (void *)(uintptr_t)(*ret_writable + 1));
+	return r;
+}
+
 static int dump(struct dump *d, const struct vma_probe *p, struct vma *v)
 {
 	const struct vma_text *text = &p->text->vma;
@@ -105,7 +130,8 @@ static int dump(struct dump *d, const struct vma_probe *p, struct vma *v)
 		return r;
 	m.writable = writable;
 	v->object = memory_object_id(d, &kind_mapped_file, text->ino,
-				     name ^ ((uint64_t)text->major << 33 | (uint64_t)text->minor << 1 | writable),
+				     name ^ ((uint64_t)text->major << 33 |
+					     (uint64_t)text->minor << 1 | writable),
 				     &is_new);
 	r = is_new ? describe(d, p, &m) : 0;
 	if (r || !is_new)

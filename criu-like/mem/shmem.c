@@ -1,7 +1,7 @@
 /*
- * Shared anonymous memory (MAP_SHARED | MAP_ANONYMOUS): an unlinked file of the kernel's own tmpfs, which
- * maps calls "/dev/zero (deleted)". It is known by its inode number; tasks that inherited or share
- * it have the same. The coordinator makes each object in the same way, fills it, and keeps a
+ * Shared anonymous memory (MAP_SHARED | MAP_ANONYMOUS): an unlinked file of the kernel's own tmpfs,
+ * which maps calls "/dev/zero (deleted)". It is known by its inode number; tasks that inherited or
+ * share it have the same. The coordinator makes each object in the same way, fills it, and keeps a
  * descriptor from map_files; the tasks map that, so that it is called the same again.
  */
 #include <errno.h>

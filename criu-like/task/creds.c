@@ -67,6 +67,11 @@ static int plan_privilege(struct restore *r, const struct thread *t, const Creds
 	if (!(own[0] >> CAP_SETGID & 1) && !own_groups_are(r, m))
 		return refuse(&r->blockers, t->tid, "supplementary groups",
 			      "the tool may not change groups", "run it with CAP_SETGID");
+	if (!(own[0] >> CAP_SETPCAP & 1) &&
+	    (own_bounding() != m->bounding || own_securebits() != (int)m->securebits))
+		return refuse(&r->blockers, t->tid, "bounding set and secure bits",
+			      "the tool may not change them and has others",
+			      "run it with CAP_SETPCAP");
 	if ((m->permitted | m->ambient) & ~own[1])
 		return refuse(
 			&r->blockers, t->tid,

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "core/kind.h"
 #include "kernel/sys.h"
 #include "prctl.pb-c.h"
@@ -62,11 +63,22 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 	return 0;
 }
 
+/*
+ * The restored root is the tool's child: with -d the tool's end would be the death
+ * of its parent.
+ */
+static bool orphaned_soon(const struct restore *r, const struct thread *t)
+{
+	return t->task->index == 0 && r->opt && r->opt->detach && !r->opt->sibling;
+}
+
 static int plan(struct restore *r, const struct thread *t, const void *msg)
 {
 	const Prctl *m = msg;
 
-	(void)r, (void)t;
+	if (m->pdeath_signal && orphaned_soon(r, t))
+		log_warn("parent-death signal %u is not restored: the tool is the parent and ends",
+			 m->pdeath_signal);
 	if (m->pdeath_signal > 64)
 		return fail(-EPROTO, "parent-death signal %u", m->pdeath_signal);
 	if (m->n_speculation > SPECULATIONS)
@@ -113,6 +125,7 @@ static void stage_speculation(struct prog *p, const Prctl *m)
 static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Prctl *m = msg;
+	uint32_t pdeath_signal;
 
 	if (at->stage == STAGE_THREAD)
 		stage_thread(p, m);
@@ -121,8 +134,9 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 	stage_speculation(p, m);
 	prog_where(p, "time stamp counter access %u", m->tsc);
 	prog_call(p, SYS_prctl, PR_SET_TSC, m->tsc, 0, 0, 0);
-	prog_where(p, "parent-death signal %u", m->pdeath_signal);
-	prog_call(p, SYS_prctl, PR_SET_PDEATHSIG, m->pdeath_signal, 0, 0, 0);
+	pdeath_signal = orphaned_soon(at->r, at->thread) ? 0 : m->pdeath_signal;
+	prog_where(p, "parent-death signal %u", pdeath_signal);
+	prog_call(p, SYS_prctl, PR_SET_PDEATHSIG, pdeath_signal, 0, 0, 0);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Shapes of trees that are hard to stop: zombies, a dead leader, group stops, vfork, storms of forks
- * and threads, shared tables, filters, somebody else's tracee. Each is frozen, asked in every thread,
- * let go, and must then still do what it did.
+ * Shapes of trees that are hard to stop: zombies, a dead leader, group stops, vfork, storms of
+ * forks and threads, shared tables, filters, somebody else's tracee. Each is frozen, asked in every
+ * thread, let go, and must then still do what it did.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -182,7 +182,8 @@ static void filtered(void)
 	struct sock_filter f[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_nanosleep, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_restart_syscall, 1, 0), /* any stop needs it */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_restart_syscall, 1,
+			 0), /* any stop needs it */
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -311,17 +312,19 @@ static void look_zombies(struct dump *d, const char *name)
 	check(d->tree.task.n == 3, name, "three tasks");
 	if (d->tree.task.n != 3)
 		return;
-	check(d->tree.task.v[1]->state == TASK_ZOMBIE && d->tree.task.v[1]->exit_status == 200 << 8, name,
-	      "exit status");
+	check(d->tree.task.v[1]->state == TASK_ZOMBIE && d->tree.task.v[1]->exit_status == 200 << 8,
+	      name, "exit status");
 	check(d->tree.task.v[2]->exit_status == SIGKILL, name, "killed");
-	check(d->tree.task.v[1]->parent == d->tree.task.v[0] && d->tree.task.v[0]->child.n == 2, name, "parent");
+	check(d->tree.task.v[1]->parent == d->tree.task.v[0] && d->tree.task.v[0]->child.n == 2,
+	      name, "parent");
 }
 
 static void look_dead_leader(struct dump *d, const char *name)
 {
 	struct task *t = d->tree.task.v[0];
 
-	check(t->state == TASK_DEAD_LEADER && t->thread.n == 2 && t->thread.v[0]->dead, name, "state");
+	check(t->state == TASK_DEAD_LEADER && t->thread.n == 2 && t->thread.v[0]->dead, name,
+	      "state");
 	check(task_main(t) == t->thread.v[1] && t->pidfd >= 0, name, "a live thread acts for it");
 }
 
@@ -337,11 +340,13 @@ static void look_sharing(struct dump *d, const char *name)
 {
 	struct task **t = d->tree.task.v;
 
-	check(d->tree.task.n == 2 && t[1]->mm == 0 && t[1]->files == 0 && t[1]->fs == 1 && t[1]->sighand == 1,
+	check(d->tree.task.n == 2 && t[1]->mm == 0 && t[1]->files == 0 && t[1]->fs == 1 &&
+		      t[1]->sighand == 1,
 	      name, "what is shared");
 }
 
-/* Orphaned groups do not stop by SIGTSTP and SIGTTIN: the parent is in another group of the session. */
+/* Orphaned groups do not stop by SIGTSTP and SIGTTIN: the parent is in another group of the
+ * session. */
 static void stops(void)
 {
 	const char *name = "group stops";
@@ -380,11 +385,13 @@ static void ends(void)
 	pid_t pid = start(count_for_good);
 
 	begin(&d, &o, pid);
-	check(!victim_freeze(&d) && !ask(&d) && !victim_release(&d, VICTIM_STOP), "stop", "release");
+	check(!victim_freeze(&d) && !ask(&d) && !victim_release(&d, VICTIM_STOP), "stop",
+	      "release");
 	arena_deinit(&d.arena);
 	await_state(pid, 'T');
 	begin(&d, &o, pid);
-	check(!victim_freeze(&d) && !ask(&d) && d.tree.task.v[0]->stop_signal == SIGSTOP, "stop", "again");
+	check(!victim_freeze(&d) && !ask(&d) && d.tree.task.v[0]->stop_signal == SIGSTOP, "stop",
+	      "again");
 	check(!victim_release(&d, VICTIM_KILL), "kill", "release");
 	arena_deinit(&d.arena);
 	check(kill(pid, 0) < 0 && errno == ESRCH, "kill", "nothing is left");

@@ -1,14 +1,17 @@
 /*
- * The dump engine against a target that checks itself. Seven threads: a sleep with its elapsed time, a
- * spin over all general and vector registers and the red zone (with numbered signals on an alternate
- * stack), two that play ping-pong, epoll_wait, a restartable sequence, ppoll with a temporary mask.
+ * The dump engine against a target that checks itself. Seven threads: a sleep with its elapsed
+ * time, a spin over all general and vector registers and the red zone (with numbered signals on an
+ * alternate stack), two that play ping-pong, epoll_wait, a restartable sequence, ppoll with a
+ * temporary mask.
  *
- * A tool process freezes the target, runs twenty calls in each thread, withdraws and lets go. Then the
- * same with the tool killed, or a call of it failing, at its n-th call for every n. Harm is: the target
- * died, a thread made no progress or found an error, a signal was lost, or its mappings changed. Only
- * counted: epoll_wait failing with EINTR because the tool died between a stop and its repair.
+ * A tool process freezes the target, runs twenty calls in each thread, withdraws and lets go. Then
+ * the same with the tool killed, or a call of it failing, at its n-th call for every n. Harm is:
+ * the target died, a thread made no progress or found an error, a signal was lost, or its mappings
+ * changed. Only counted: epoll_wait failing with EINTR because the tool died between a stop and its
+ * repair.
  *
- * inject [-b] [-k STRIDE] [-r RANDOM_KILLS]: with -b [THREADS [CHILDREN]] only figures of larger trees.
+ * inject [-b] [-k STRIDE] [-r RANDOM_KILLS]: with -b [THREADS [CHILDREN]] only figures of larger
+ * trees.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -44,7 +48,8 @@ static int pipe_a[2], pipe_b[2], event;
 static void wrong(int i, const char *what)
 {
 	if (!board->errors[i]++)
-		(void)snprintf(board->what[i], sizeof(board->what[i]), "%s (errno %d)", what, errno);
+		(void)snprintf(board->what[i], sizeof(board->what[i]), "%s (errno %d)", what,
+			       errno);
 }
 
 static void own_mask(int i, bool set)
@@ -97,41 +102,58 @@ static void on_number(int sig, siginfo_t *info, void *context)
 static bool have_zmm;
 static uint64_t pattern[32][8] __attribute__((aligned(64)));
 
-#define Z(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
-#define Z2(op) op(16) op(17) op(18) op(19) op(20) op(21) op(22) op(23) op(24) op(25) op(26) op(27) op(28) op(29) op(30) op(31)
-#define LOAD_Z(n) "vmovdqu64 64*" #n "(%%rdi), %%zmm" #n "\n\t"
+#define Z(op)                                                                                   \
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) \
+		op(14) op(15)
+#define Z2(op)                                                                                     \
+	op(16) op(17) op(18) op(19) op(20) op(21) op(22) op(23) op(24) op(25) op(26) op(27) op(28) \
+		op(29) op(30) op(31)
+#define LOAD_Z(n)  "vmovdqu64 64*" #n "(%%rdi), %%zmm" #n "\n\t"
 #define STORE_Z(n) "vmovdqu64 %%zmm" #n ", 64*" #n "(%%rsi)\n\t"
-#define LOAD_X(n) "movdqu 64*" #n "(%%rdi), %%xmm" #n "\n\t"
+#define LOAD_X(n)  "movdqu 64*" #n "(%%rdi), %%xmm" #n "\n\t"
 #define STORE_X(n) "movdqu %%xmm" #n ", 64*" #n "(%%rsi)\n\t"
-#define GENERAL                                                                                    \
-	"mov $1, %%rax\n\tmov $2, %%rbx\n\tmov $3, %%rdx\n\tmov $8, %%r8\n\tmov $9, %%r9\n\t"          \
-	"mov $10, %%r10\n\tmov $11, %%r11\n\tmov $12, %%r12\n\tmov $13, %%r13\n\tmov $14, %%r14\n\t" \
-	"mov $15, %%r15\n\tmovq $77, -8(%%rsp)\n\tmovq $78, -128(%%rsp)\n\tmov $20000, %%ecx\n\t"    \
-	"1: dec %%ecx\n\tjnz 1b\n\t"                                                                \
-	"lea (%%rax,%%rbx), %%rax\n\tadd %%rdx, %%rax\n\tadd %%r8, %%rax\n\tadd %%r9, %%rax\n\t"        \
-	"add %%r10, %%rax\n\tadd %%r11, %%rax\n\tadd %%r12, %%rax\n\tadd %%r13, %%rax\n\t"            \
-	"add %%r14, %%rax\n\tadd %%r15, %%rax\n\tadd -8(%%rsp), %%rax\n\tadd -128(%%rsp), %%rax\n\t"
-#define CLOBBER "rbx", "rdx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"
+/* clang-format off */
+#define GENERAL \
+	"mov $1, %%rax\n\tmov $2, %%rbx\n\tmov $3, %%rdx\n\t" \
+	"mov $8, %%r8\n\tmov $9, %%r9\n\tmov $10, %%r10\n\t" \
+	"mov $11, %%r11\n\tmov $12, %%r12\n\tmov $13, %%r13\n\t" \
+	"mov $14, %%r14\n\tmov $15, %%r15\n\tmovq $77, -8(%%rsp)\n\t" \
+	"movq $78, -128(%%rsp)\n\tmov $20000, %%ecx\n\t1: dec %%ecx\n\t" \
+	"jnz 1b\n\tadd %%rbx, %%rax\n\tadd %%rdx, %%rax\n\t" \
+	"add %%r8, %%rax\n\tadd %%r9, %%rax\n\tadd %%r10, %%rax\n\t" \
+	"add %%r11, %%rax\n\tadd %%r12, %%rax\n\tadd %%r13, %%rax\n\t" \
+	"add %%r14, %%rax\n\tadd %%r15, %%rax\n\tadd -8(%%rsp), %%rax\n\t" \
+	"add -128(%%rsp), %%rax\n\t"
+/* clang-format on */
+#define CLOBBER \
+	"rbx", "rdx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"
 
 static uint64_t spin(void *out)
 {
 	uint64_t sum;
 
 	if (have_zmm)
-		__asm__ volatile(Z(LOAD_Z) Z2(LOAD_Z) "kmovw %%edi, %%k3\n\t" GENERAL Z(STORE_Z) Z2(STORE_Z)
-				 : "=&a"(sum) : "D"(pattern), "S"(out) : CLOBBER);
+		__asm__ volatile(Z(LOAD_Z) Z2(LOAD_Z) "kmovw %%edi, %%k3\n\t" GENERAL Z(STORE_Z)
+					 Z2(STORE_Z)
+				 : "=&a"(sum)
+				 : "D"(pattern), "S"(out)
+				 : CLOBBER);
 	else
 		__asm__ volatile(Z(LOAD_X) GENERAL Z(STORE_X)
-				 : "=&a"(sum) : "D"(pattern), "S"(out) : CLOBBER);
+				 : "=&a"(sum)
+				 : "D"(pattern), "S"(out)
+				 : CLOBBER);
 	return sum;
 }
 
 static void *spinner(void *arg)
 {
 	static uint64_t out[32][8] __attribute__((aligned(64)));
-	stack_t s = { .ss_sp = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	stack_t s = { .ss_sp = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 		      .ss_size = SIGNAL_STACK };
-	struct sigaction a = { .sa_sigaction = on_number, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+	struct sigaction a = { .sa_sigaction = on_number,
+			       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
 	size_t row = have_zmm ? 32 : 16, bytes = have_zmm ? 64 : 16;
 
 	sigaltstack(&s, NULL);
@@ -218,7 +240,9 @@ static int section(struct rseq *r)
 			 ".long 0x53053053\n\t"
 			 "4:\n\tmov $1, %%eax\n\t"
 			 "6:\n\t"
-			 : "=&a"(result) : [cs] "r"(&cs), [r] "r"(r) : "rcx", "rdx", "memory", "cc");
+			 : "=&a"(result)
+			 : [cs] "r"(&cs), [r] "r"(r)
+			 : "rcx", "rdx", "memory", "cc");
 	return result;
 }
 
@@ -255,7 +279,8 @@ static void *poller(void *arg)
 
 static void target(void)
 {
-	static void *(*const body[THREADS])(void *) = { sleeper, spinner, ping, pong, waiter, restartable, poller };
+	static void *(*const body[THREADS])(void *) = { sleeper, spinner,     ping,  pong,
+							waiter,	 restartable, poller };
 	pthread_t t;
 
 	have_zmm = __builtin_cpu_supports("avx512f");
@@ -270,7 +295,8 @@ static void target(void)
 	sleeper(NULL);
 }
 
-/* --- the tool ------------------------------------------------------------------------------------ */
+/* --- the tool ------------------------------------------------------------------------------------
+ */
 
 static void tool_init(struct dump *d, struct dump_options *o, pid_t pid)
 {
@@ -348,7 +374,8 @@ static int tool(pid_t pid)
 	return r;
 }
 
-/* --- judging ------------------------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------------------------------
+ */
 
 static int passed, failed, skipped, kills, harmed, leaks, eintr;
 
@@ -408,7 +435,8 @@ static bool healthy(pid_t pid, const char *when)
 			ok = false;
 		}
 	if (board->signals != sent || board->signal_errors) {
-		printf("harm %s: %lu of %lu signals, %lu wrong\n", when, board->signals, sent, board->signal_errors);
+		printf("harm %s: %lu of %lu signals, %lu wrong\n", when, board->signals, sent,
+		       board->signal_errors);
 		board->signals = sent;
 		board->signal_errors = 0;
 	}
@@ -421,6 +449,7 @@ static pid_t start_target(void (*body)(void))
 
 	if (!pid) {
 		setsid();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		body();
 		_exit(0);
 	}
@@ -442,7 +471,8 @@ static int trial(pid_t pid, const char *spec)
 	send_number(pid);
 	t = fork();
 	if (!t) {
-		struct log_config quiet = { .fd = open("/dev/null", O_WRONLY | O_CLOEXEC), .level = LOG_ERROR };
+		struct log_config quiet = { .fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
+					    .level = LOG_ERROR };
 
 		if (spec)
 			log_setup(&quiet);
@@ -521,7 +551,8 @@ static void random_kills(pid_t *pid, char **maps, int n)
 	check(harmed + leaks == before, "random kills");
 }
 
-/* --- figures ------------------------------------------------------------------------------------- */
+/* --- figures -------------------------------------------------------------------------------------
+ */
 
 static int bench_threads, bench_children;
 
@@ -575,9 +606,9 @@ static void bench(int threads, int children, int rounds)
 			best_sum = f.freeze + f.run + f.withdraw + f.release;
 		}
 	}
-	printf("%4d threads, %3d children: freeze %lu run %lu withdraw %lu release %lu, sum %lu us, %lu us each\n",
-	       threads, children, best.freeze / 1000, best.run / 1000, best.withdraw / 1000, best.release / 1000,
-	       best_sum / 1000, best_sum / 1000 / (uint64_t)(threads + children));
+	printf("%4d threads, %3d children: freeze %lu run %lu withdraw %lu release %lu us: %lu\n",
+	       threads, children, best.freeze / 1000, best.run / 1000, best.withdraw / 1000,
+	       best.release / 1000, best_sum / 1000 / (uint64_t)(threads + children));
 	check(r == 0, "figures");
 }
 
@@ -604,14 +635,16 @@ int main(int argc, char **argv)
 		check(healthy(pid, "at the start"), "target without a tool");
 		maps = slurp(pid, "maps");
 		for (int i = 0; i < 20; i++)
-			check(!trial(pid, NULL) && judge(&pid, &maps, "undisturbed") && !eintr, "undisturbed");
+			check(!trial(pid, NULL) && judge(&pid, &maps, "undisturbed") && !eintr,
+			      "undisturbed");
 		sweep(&pid, &maps, stride, "kill");
 		sweep(&pid, &maps, stride, "5");
 		random_kills(&pid, &maps, kills_at_random);
 		end_target(pid);
 	} else {
 		if (optind < argc) {
-			bench(atoi(argv[optind]), argc > optind + 1 ? atoi(argv[optind + 1]) : 0, 5);
+			bench(atoi(argv[optind]), argc > optind + 1 ? atoi(argv[optind + 1]) : 0,
+			      5);
 			return failed;
 		}
 		bench(1, 0, 20);
@@ -619,7 +652,7 @@ int main(int argc, char **argv)
 		bench(1000, 0, 3);
 		bench(1, 100, 5);
 	}
-	printf("%d kills, %d harmed, %d leaks, %d EINTR\n%d passed, %d failed, %d skipped\n", kills, harmed, leaks, eintr, passed,
-	       failed, skipped);
+	printf("%d kills, %d harmed, %d leaks, %d EINTR\n%d passed, %d failed, %d skipped\n", kills,
+	       harmed, leaks, eintr, passed, failed, skipped);
 	return failed != 0;
 }

@@ -41,7 +41,8 @@ class Case:
         self.cwd, self.log = os.path.join(work, "cwd"), os.path.join(work, "log")
         self.statuses = {}
         self.problems = []      # failures after which the test can go on and tell more
-        self.runs = body.has("spins") or body.has("busy")
+        self.moves = body.has("moves")
+        self.runs = body.has("spins") or body.has("busy") or self.moves
         os.mkdir(self.cwd)
 
     # --- processes: every child of this process is reaped here, whoever made it ------------------
@@ -96,11 +97,17 @@ class Case:
     # --- the steps -----------------------------------------------------------------------------
     def look(self, root):
         """Fingerprint plus the files of the test: the tool must leave none."""
+        if self.moves:
+            return ""
         files = sorted(os.path.join(d, f)[len(self.cwd):] for d, _, names in os.walk(self.cwd) for f in names)
         return FINGERPRINT(root, self.runs, not self.body.has("timeouts")) + "".join(f"file {f}\n" for f in files)
 
     def wait_ready(self, root, when):
-        if proc.wait_ready(root, self.body.has("spins"), self.body.has("busy")):
+        if self.moves:
+            ready = proc.until(lambda: None if proc.ended(root) else proc.is_ready(root, False), 10)
+        else:
+            ready = proc.wait_ready(root, self.body.has("spins"), self.body.has("busy"))
+        if ready:
             return
         if proc.status(f"/proc/{root}").get("State", "Z")[0] not in "ZX":
             lines = [f"{pid}/{tid} {state} {call.strip()}" for pid, tid, state, _, call in proc.activity(root)]
@@ -129,7 +136,7 @@ class Case:
             self.problems.append("the fingerprint differs\n" + difference(before, after))
 
     def harm(self, root, before):
-        """After a failed dump the tree must be as it was."""
+        """After a dump that failed the tree must be as it was."""
         try:
             self.wait_ready(root, "after the failed dump")
         except Failed as e:
@@ -161,7 +168,13 @@ class Case:
         try:
             self.tool("dump", "-t", str(root), "-D", images, *running, *extra)
         except Failed as e:
+            if self.body.has("refused"):
+                harm = self.harm(root, before).strip()
+                self.problems += [harm] if harm else []
+                return
             raise Failed(f"{e}{self.harm(root, before)}") from None
+        if self.body.has("refused"):
+            raise Failed("the dump should have been refused")
         if running:
             return
         code = self.reap(root)

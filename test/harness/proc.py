@@ -77,6 +77,10 @@ def sleeps_in_checkpoint(pid):
     return call[:1] == [str(NR_RT_SIGSUSPEND)] and int(status(f"/proc/{pid}").get("SigBlk", "0"), 16) == READY_MASK
 
 
+def ended(pid):
+    return read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] in ([], ["Z"])
+
+
 def is_ready(pid, spins):
     """A body whose first thread never sleeps says so by its name instead."""
     if spins:
@@ -108,7 +112,7 @@ def wait_ready(root, spins, busy, timeout_s=10):
     last = [None]
 
     def look():
-        if read(f"/proc/{root}/stat").rpartition(")")[2].split()[:1] in ([], ["Z"]):
+        if ended(root):
             return None
         if not is_ready(root, spins):
             return False
@@ -144,3 +148,4 @@ def pid1_reap(child):
         pid, code = os.waitpid(-1, 0)
         if pid == child:
             return os.waitstatus_to_exitcode(code)
+

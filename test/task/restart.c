@@ -15,7 +15,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <sys/inotify.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/select.h>
@@ -73,26 +72,10 @@ static void by_semaphore(struct wait *w)
 {
 	check(!semop(w->fd[0], &(struct sembuf){0, 1, 0}, 1), "%s", w->name);
 }
-static void by_file(struct wait *w)
-{
-	(void)w;
-	check(close(open("watched/file", O_CREAT | O_WRONLY, 0600)) == 0);
-}
-
 static void by_fifo(struct wait *w)
 {
 	w->fd[1] = open("fifo", O_WRONLY);
 	check(w->fd[1] >= 0);
-}
-
-static void by_connect(struct wait *w)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	check(!getsockname(w->fd[0], (void *)&a, &len) && !connect(fd, (void *)&a, len), "%s",
-	      w->name);
 }
 
 /* --- the waits --- */
@@ -142,16 +125,6 @@ static long do_recv_timeout(struct wait *w)
 	make_pair(w);
 	must(setsockopt(w->fd[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
 	return result(recv(w->fd[0], sink, 8, 0));
-}
-
-static long do_accept(struct wait *w)
-{
-	struct sockaddr a = {.sa_family = AF_UNIX};
-
-	w->fd[0] = must(socket(AF_UNIX, SOCK_STREAM, 0));
-	must(bind(w->fd[0], &a, sizeof(a.sa_family)));
-	must(listen(w->fd[0], 1));
-	return result(accept(w->fd[0], NULL, NULL)) >= 0 ? 0 : -errno;
 }
 
 static long futex(struct wait *w, int op, const struct timespec *t, uint32_t bits)
@@ -325,14 +298,6 @@ static long do_flock(struct wait *w)
 	return result(flock(must(open("flocked", O_RDWR)), LOCK_EX));
 }
 
-static long do_inotify(struct wait *w)
-{
-	w->fd[0] = must(inotify_init1(0));
-	must(mkdir("watched", 0700));
-	must(inotify_add_watch(w->fd[0], "watched", IN_CREATE));
-	return result(read(w->fd[0], sink, sizeof(sink))) > 0 ? 0 : -errno;
-}
-
 static long do_fifo(struct wait *w)
 {
 	must(mkfifo("fifo", 0600));
@@ -355,7 +320,6 @@ static struct wait waits[] = {
 	{.name = "eventfd", .sleep = do_eventfd, .wake = by_byte, .expect = 8},
 	{.name = "recv", .sleep = do_recv, .wake = by_byte, .expect = 8},
 	{.name = "recv with timeout", .sleep = do_recv_timeout, .wake = by_byte, .expect = 8},
-	{.name = "accept", .sleep = do_accept, .wake = by_connect, .expect = 0},
 	{.name = "futex", .sleep = do_futex, .wake = by_futex, .expect = 0},
 	{.name = "futex with timeout", .sleep = do_futex_timeout, .wake = by_futex, .expect = 0},
 	{.name = "futex with end", .sleep = do_futex_absolute, .wake = by_futex, .expect = 0},
@@ -386,7 +350,6 @@ static struct wait waits[] = {
 	{.name = "semtimedop", .sleep = do_semtimedop, .wake = by_semaphore, .expect = 0},
 	{.name = "msgrcv", .sleep = do_msgrcv, .wake = by_message, .expect = 8},
 	{.name = "flock", .sleep = do_flock, .wake = by_unlock, .expect = 0},
-	{.name = "inotify", .sleep = do_inotify, .wake = by_file, .expect = 0},
 	{.name = "open of a fifo", .sleep = do_fifo, .wake = by_fifo, .expect = 0},
 	{.name = "splice", .sleep = do_splice, .wake = by_byte, .expect = 8},
 };

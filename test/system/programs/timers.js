@@ -31,14 +31,14 @@ const fast = setInterval(() => {
 		clearInterval(fast);
 }, 40);
 const slow = setInterval(() => {
-	done.slow++;
-	fs.promises.writeFile('tick', String(done.slow)).then(() => {
-		done.files++;
+	const n = ++done.slow;	// a file each: writes of two ticks may overlap
+	fs.promises.writeFile('tick' + n, String(n)).then(() => {
+		done.files += Number(fs.readFileSync('tick' + n, 'utf8') === String(n));
 	});
 	if (done.slow === 15)
 		clearInterval(slow);
 }, 150);
 process.on('exit', (status) => {
 	const digest = createHash('sha256').update(answers.join('\n')).digest('hex');
-	console.log(status, answers.length, done.slow, done.files, fs.readFileSync('tick', 'utf8'), digest);
+	console.log(status, answers.length, done.slow, done.files, digest);
 });

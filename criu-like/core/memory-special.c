@@ -1,7 +1,7 @@
 /*
- * The kernel's own pages: [vdso] with the code of fast system calls, [vvar] and [vvar_vclock] (6.13)
- * with their data. They are never saved: after the restore the running kernel's are moved to the
- * same addresses. The engine does that (core/memory-vdso.c), for all parts at once.
+ * The kernel's own pages: [vdso] with the code of fast system calls, [vvar] and [vvar_vclock]
+ * (6.13) with their data. They are never saved: after the restore the running kernel's are moved to
+ * the same addresses. The engine does that (core/memory-vdso.c), for all parts at once.
  */
 #include "core/memory-kind.h"
 
