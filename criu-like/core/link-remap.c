@@ -77,8 +77,10 @@ static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 	uint32_t entry;
 	int r;
 
-	if (!d->journal)
+	if (!d->journal) {
+		(void)journal_recover(&d->arena, d->opt->work_fd); /* reported */
 		d->journal = journal_new(&d->arena, d->opt->work_fd);
+	}
 	r = journal_add(d->journal, JOURNAL_UNLINK, name, &entry);
 	if (r)
 		return r;
