@@ -48,7 +48,7 @@ uint8_t *area_born(const struct restore *r, uint32_t birth);
 /* For host code in any process of the restore. */
 void area_pass(struct restore *r, enum area_word w, uint32_t n);
 /* Waits until the word has reached `target`; -ECANCELED when somebody failed (it has been
- * reported). */
+ * reported) or the tool is dead. The coordinator itself uses watch_wait(). */
 int area_wait(struct restore *r, enum area_word w, uint32_t target);
 /* Marks the restore as failed (after the failure was logged) and wakes everybody. */
 void area_fail(struct restore *r);

@@ -159,13 +159,11 @@ static int finish_table(struct self *s, struct file_table *t)
 /* The kernel remembers the process that takes a lock: it should be the one that had it. */
 static int lock_table_files(struct self *s, struct file_table *t)
 {
-	for (size_t i = 0; i < t->msg->n_entry; i++) {
-		struct planned *p = t->entry[i];
-		int e;
+	vec_foreach(p, &s->r->files->order) {
+		int e = 0;
 
-		if (!p->o.ofd->n_lock || p->inherited >= 0)
-			continue;
-		e = lock_take(s, &p->o, p->first == t, (int)t->msg->entry[i]->number);
+		if ((*p)->o.ofd->n_lock && (*p)->inherited < 0)
+			e = lock_take(s, &(*p)->o, (*p)->first == t);
 		if (e)
 			return e;
 	}
@@ -185,11 +183,20 @@ static int end(struct self *s, struct file_table *t)
 	return e ? e : table_fit(s, t, keep.v.n ? keep.v.v[keep.v.n - 1] + 1 : 0);
 }
 
+/* A process that shares our memory may have worked on its own table with the same objects. */
+static void find_inherited(const struct file_plan *f)
+{
+	vec_foreach(p, &f->order)
+		if ((*p)->o.shared && !(*p)->o.late)
+			(*p)->o.fd = (int)(*p)->parked;
+}
+
 static int apply_table(struct self *s, struct file_table *t)
 {
 	struct opener op = { s->arena, s->r, s->task };
 	int e = start(s, t);
 
+	find_inherited(s->r->files);
 	if (!e)
 		e = receive_late(s, t);
 	if (!e)

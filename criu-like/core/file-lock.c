@@ -116,24 +116,32 @@ static struct flock flock_of(uint32_t type, uint64_t start, uint64_t len)
 			       .l_len = (off_t)len };
 }
 
-/* Whether this process is to take the lock. */
-static bool is_ours(struct self *s, const struct fd_obj *obj, const OfdLock *l, bool first)
+static const struct task *taker_of(struct restore *r, const OfdLock *l)
 {
-	const struct task *taker = l->has_pid ? tree_find(&s->r->tree, l->pid) : NULL;
+	const struct task *t = l->has_pid ? tree_find(&r->tree, l->pid) : NULL;
 
-	if (taker && files_has(s->r, taker, obj))
-		return taker->files == s->task->files;
-	return first;
+	return t && t->state != TASK_ZOMBIE ? t : NULL;
 }
 
-int lock_take(struct self *s, const struct fd_obj *obj, bool first, int fd)
+void lock_plan(struct restore *r, struct fd_obj *o)
+{
+	for (size_t i = 0; i < o->ofd->n_lock; i++) {
+		const struct task *t = taker_of(r, o->ofd->lock[i]);
+
+		if (t && !files_has(r, t, o))
+			o->shared = true; /* every task has it until its table is complete */
+	}
+}
+
+int lock_take(struct self *s, const struct fd_obj *obj, bool first)
 {
 	for (size_t i = 0; i < obj->ofd->n_lock; i++) {
 		const OfdLock *l = obj->ofd->lock[i];
 		struct flock f = flock_of(l->type, l->start, l->len);
-		int r;
+		const struct task *taker = taker_of(s->r, l);
+		int r, fd = obj->fd;
 
-		if (!is_ours(s, obj, l, first))
+		if (taker ? taker->files != s->task->files : !first)
 			continue;
 		if (l->kind == OFD_LOCK__KIND__FLOCK)
 			r = (int)sys(SYS_flock, fd,

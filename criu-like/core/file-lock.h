@@ -3,9 +3,11 @@
 #include "fd_table.pb-c.h"
 
 /*
- * In a task, fd: one of its numbers. Takes those flock and OFD locks of the description that this
- * process took, and, if `first`, those whose taker is none that has the description any more.
+ * In a task. Takes those flock and OFD locks of the description that this process took, and, if
+ * `first` (the description's first table is its), those whose taker is gone.
  */
-int lock_take(struct self *s, const struct fd_obj *obj, bool first, int fd);
+int lock_take(struct self *s, const struct fd_obj *obj, bool first);
+/* Makes the description known to whoever took a lock of it. */
+void lock_plan(struct restore *r, struct fd_obj *o);
 /* Appends taking the POSIX locks of the table. */
 int lock_stage(struct prog *p, const FdTable *table);

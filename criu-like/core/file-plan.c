@@ -253,6 +253,7 @@ static int plan_objects(struct restore *r)
 	vec_foreach(p, &r->files->all) {
 		int e;
 
+		lock_plan(r, &(*p)->o);
 		if (!(*p)->o.kind || !(*p)->o.kind->plan || (*p)->inherited >= 0)
 			continue;
 		e = (*p)->o.kind->plan(r, &(*p)->o);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "core/inode-space.h"
 #include "core/journal.h"
 #include "core/refuse.h"
@@ -131,6 +132,12 @@ void inode_dump_commit(struct dump *d)
 {
 	if (!d->journal)
 		return;
+	if (d->opt->leave_running) {
+		log_warn("a tree that goes on keeps no links: files whose name is gone cannot be "
+			 "restored from this checkpoint");
+		inode_dump_undo(d);
+		return;
+	}
 	vec_foreach(id, &d->inodes->remap_entry)
 		(void)journal_done(d->journal, *id); /* the links belong to the checkpoint now */
 	journal_close(d->journal);

@@ -101,7 +101,7 @@ int memory_stage_last(struct prog *p, struct restore *r, const struct task *t)
 		prog_call(p, SYS_mseal, (int64_t)v->start, (int64_t)(v->end - v->start), 0);
 	}
 	prog_where(p, "lock mappings to come");
-	if (s->msg->lock_future)
-		prog_call(p, SYS_mlockall, s->msg->lock_future);
+	if (s->lock_future)
+		prog_call(p, SYS_mlockall, s->lock_future);
 	return 0;
 }

@@ -159,8 +159,6 @@ static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
 	m.env_start = s.env_start;
 	m.env_end = s.env_end;
 	m.auxv = (ProtobufCBinaryData){ auxv.len, (uint8_t *)(uintptr_t)auxv.p };
-	m.lock_future = mm->lock_future;
-	m.has_lock_future = m.lock_future != 0;
 	r = describe_vdso(d, t, mm, &m) ?: describe_exe(d, t, &m.exe);
 	return r ?: image_append(d->memory->mm, mm->id, &m.base);
 }

@@ -137,6 +137,16 @@ int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk)
 	return 0;
 }
 
+int memory_set_lock_future(struct restore *r, const struct task *t, uint32_t flags)
+{
+	struct space *s = t->index < r->memory->n_space ? r->memory->space[t->index] : NULL;
+
+	if (!s || (flags && flags != MCL_FUTURE && flags != (MCL_FUTURE | MCL_ONFAULT)))
+		return fail(-EPROTO, "task %d has wrong locks of mappings to come", t->pid);
+	s->lock_future = flags;
+	return 0;
+}
+
 static int by_start(const void *a, const void *b)
 {
 	const struct range *x = a, *y = b;

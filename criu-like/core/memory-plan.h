@@ -54,6 +54,7 @@ struct space {                     /* one mm */
 	const struct task *task;
 	const Mm *msg;
 	uint64_t brk;              /* 0: not known */
+	uint32_t lock_future;      /* flags of mlockall() for mappings to come */
 	VEC(const struct mem_object *) source; /* source i is open at number first_fd + i */
 	int first_fd, n_fd;        /* sources, then shards, then the executable */
 	/* The family: */

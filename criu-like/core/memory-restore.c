@@ -195,9 +195,11 @@ static int load_run(struct restore *r, const struct space *s, const struct run *
 		const struct segment *g = segment_of(s, at);
 
 		if (!g)
-			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping", at);
+			return fail(-EPROTO, "shared pages at %" PRIx64 " belong to no mapping",
+				    at);
 		end = g->end < run->end ? g->end : run->end;
-		e = io_pread(fd, (char *)(uintptr_t)segment_at(g, at), end - at, offset + (at - run->start));
+		e = io_pread(fd, (char *)(uintptr_t)segment_at(g, at), end - at,
+			     offset + (at - run->start));
 		if (e)
 			return fail(e, "read shared pages to %" PRIx64, at);
 	}

@@ -195,7 +195,8 @@ static void cover_gaps(struct restore *r, struct space *s, struct shared_run l)
 	cover(r, s, &l);
 }
 
-int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load, size_t n)
+int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
+			 size_t n)
 {
 	uint64_t last = 0;
 

@@ -9,7 +9,9 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "core/memory-dump.h"
+#include "core/memory.h"
 #include "core/victim.h"
 #include "kernel/sys.h"
 
@@ -127,9 +129,6 @@ static void push_without_blob(struct dump *d, const struct task *t, struct mm *m
 		*vec_push(&d->arena, &m->vma) = *v;
 		return;
 	}
-	/* It was mapped last: its locks are those that mappings to come will have. */
-	if (v->flags & VMA__FLAG__LOCKED)
-		m->lock_future = MCL_FUTURE | (v->flags & VMA__FLAG__LOCKONFAULT ? MCL_ONFAULT : 0);
 	part.end = start;
 	if (part.start < part.end)
 		*vec_push(&d->arena, &m->vma) = part;
@@ -173,4 +172,34 @@ int memory_parse(struct dump *d, const struct task *t, struct span text, struct 
 		d->stats.mappings++;
 	}
 	return r ? fail(r, "task %d: the text of smaps is not understood", t->pid) : 0;
+}
+
+/*
+ * How mappings to come are locked is told nowhere, but the blob was mapped under it. Most tasks
+ * have no locked memory at all, then smaps need not be read.
+ */
+int memory_lock_future(struct dump *d, const struct task *t, uint32_t *ret_flags)
+{
+	uint64_t start, len;
+	struct smaps_vma s;
+	struct arena scratch;
+	struct span text;
+	uint32_t flags = 0;
+	int r;
+
+	(void)d;
+	victim_blob_range(t, &start, &len);
+	arena_init(&scratch);
+	r = io_slurp_at(&scratch, t->proc_fd, "status", &text);
+	if (!r && len && !memmem(text.p, text.len, "VmLck:\t       0 kB", 18)) {
+		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+		while (!r && smaps_next(&text, &s) > 0)
+			if (s.vma.start <= start && start < s.vma.end && (s.flags & vm_flag(LO)))
+				flags = MCL_FUTURE | (s.flags & vm_flag(LF) ? MCL_ONFAULT : 0);
+	}
+	arena_deinit(&scratch);
+	if (r)
+		return fail(r, "read status and smaps of task %d", t->pid);
+	*ret_flags = flags;
+	return 0;
 }

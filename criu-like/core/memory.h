@@ -21,6 +21,10 @@ int memory_dump(
 int memory_plan(struct restore *r);
 /* The program break of a task; without it the end of its heap is taken. After memory_plan(). */
 int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk);
+/* Flags of mlockall() for mappings to come; set by the last operations. */
+int memory_set_lock_future(struct restore *r, const struct task *t, uint32_t flags);
+/* Dump: the same flags, found on the mapping of the blob, which has to be there. */
+int memory_lock_future(struct dump *d, const struct task *t, uint32_t *ret_flags);
 /* A hole of `len` bytes in all address spaces, target and own: where the area will lie. */
 int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base);
 /*

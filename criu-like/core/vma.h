@@ -37,7 +37,6 @@ struct run {
 
 struct mm {
 	uint32_t id;
-	uint32_t lock_future; /* dump: flags of mlockall() for mappings to come */
 	VEC(struct vma) vma;
 	VEC(struct run) run;
 };

@@ -1,8 +1,8 @@
 /*
- * The program break. No file of /proc tells it: the heap ends on a page boundary and is absent
- * while the break is at its start. brk(0) inside the task yields it; it is put back together with
- * all other limits of the address space (core/memory-stage.c), so that the next brk() goes on from
- * there.
+ * What no mapping tells of an address space. The program break: the heap ends on a page boundary
+ * and is absent while the break is at its start; brk(0) inside the task yields it, and it is put
+ * back with the other limits (core/memory-stage.c), so that the next brk() goes on from there. And
+ * the state set by mlockall(MCL_FUTURE), which shows on the blob's own mapping.
  */
 #include <sys/syscall.h>
 
@@ -24,17 +24,17 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 {
 	Brk *m = msg;
 
-	(void)d;
-	(void)t;
 	m->brk = *(const uint64_t *)answers;
-	return 0;
+	m->has_lock_future = 1;
+	return memory_lock_future(d, t->task, &m->lock_future);
 }
 
 static int plan(struct restore *r, const struct thread *t, const void *msg)
 {
 	const Brk *m = msg;
 
-	return memory_set_brk(r, t->task, m->brk);
+	return memory_set_brk(r, t->task, m->brk)
+		       ?: memory_set_lock_future(r, t->task, m->lock_future);
 }
 
 const struct task_kind kind_brk = {

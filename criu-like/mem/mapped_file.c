@@ -150,7 +150,9 @@ static int open_file(struct restore *r, const struct mem_object *o)
 {
 	const MappedFile *m = o->msg;
 
-	return inode_open(r, m->file, m->writable ? O_RDWR : O_RDONLY);
+	int fd = inode_open(r, m->file, m->writable ? O_RDWR : O_RDONLY);
+
+	return fd < 0 ? fail(fd, "open the mapped file '%s'", m->file->path) : fd;
 }
 
 const struct mem_kind kind_mapped_file = {

@@ -18,8 +18,8 @@
 #include "core/memory.h"
 #include "pagemap.pb-c.h"
 
-const struct mem_kind *const mem_kinds[] = { &kind_special, &kind_shmem, &kind_mapped_file, &kind_anon,
-					     NULL };
+const struct mem_kind *const mem_kinds[] = { &kind_special, &kind_shmem, &kind_mapped_file,
+					     &kind_anon, NULL };
 const struct task_kind *const task_kinds[] = { NULL };
 const struct fd_kind *const fd_kinds[] = { NULL };
 
@@ -42,11 +42,12 @@ static void result(bool ok, const char *what, int number)
 		(void)printf("not ok: %s %d\n", what, number);
 }
 
-/* --- families ----------------------------------------------------------------------------------- */
+/* --- families -----------------------------------------------------------------------------------
+ */
 struct model {
 	uint64_t page[PAGES]; /* content + 1; 0: none. Content is the offset in the store */
 	uint64_t frame[PAGES];
-	int border;           /* pages from here on belong to a second, read-only mapping; 0: none */
+	int border; /* pages from here on belong to a second, read-only mapping; 0: none */
 };
 static uint64_t next_content, next_frame;
 
@@ -69,9 +70,12 @@ static void live(struct model *m)
 static void add_vma(struct restore *r, struct space *s, int from, int to, int prot)
 {
 	if (from < to)
-		*vec_push(&r->arena, &s->mm.vma) = (struct vma){
-			.start = BASE + (uint64_t)from * PAGE_BYTES, .end = BASE + (uint64_t)to * PAGE_BYTES,
-			.object = NO_OBJECT, .kind = VMA__KIND__ANON, .prot = (uint8_t)prot };
+		*vec_push(&r->arena, &s->mm.vma) =
+			(struct vma){ .start = BASE + (uint64_t)from * PAGE_BYTES,
+				      .end = BASE + (uint64_t)to * PAGE_BYTES,
+				      .object = NO_OBJECT,
+				      .kind = VMA__KIND__ANON,
+				      .prot = (uint8_t)prot };
 }
 
 static void describe(struct restore *r, struct space *s, const struct model *m)
@@ -81,9 +85,10 @@ static void describe(struct restore *r, struct space *s, const struct model *m)
 		add_vma(r, s, m->border, PAGES, 1);
 	for (int i = 0; i < PAGES; i++)
 		if (m->page[i])
-			*vec_push(&r->arena, &s->mm.run) = (struct run){
-				BASE + (uint64_t)i * PAGE_BYTES, BASE + (uint64_t)(i + 1) * PAGE_BYTES,
-				m->page[i] - 1, PAGEMAP__FLAG__SHARED };
+			*vec_push(&r->arena, &s->mm.run) =
+				(struct run){ BASE + (uint64_t)i * PAGE_BYTES,
+					      BASE + (uint64_t)(i + 1) * PAGE_BYTES, m->page[i] - 1,
+					      PAGEMAP__FLAG__SHARED };
 }
 
 static void add_task(struct restore *r, int i, int maker)
@@ -168,7 +173,8 @@ static bool contested(const struct model *wanted, int p, uint64_t content)
 }
 
 /* What a child and its maker share, and nobody contests, must be shared again. */
-static bool sharing_right(const struct model *wanted, const struct model *got, const int *maker, int i)
+static bool sharing_right(const struct model *wanted, const struct model *got, const int *maker,
+			  int i)
 {
 	int m = maker[i];
 
@@ -210,7 +216,8 @@ static void test_family(int number)
 	arena_deinit(&r->arena);
 }
 
-/* --- hostile images ----------------------------------------------------------------------------- */
+/* --- hostile images -----------------------------------------------------------------------------
+ */
 struct pieces {
 	Vma vma[2];
 	Pagemap map;
@@ -221,8 +228,12 @@ struct pieces {
 
 static void fill_map(struct pieces *p, const char *content)
 {
-	*p = (struct pieces){ .map = PAGEMAP__INIT, .mm = MM__INIT, .address = { BASE, BASE + 2 * PAGE_BYTES },
-			      .pages = { 1, 1 }, .offset = { 0, PAGE_BYTES }, .extent_pages = { 2 } };
+	*p = (struct pieces){ .map = PAGEMAP__INIT,
+			      .mm = MM__INIT,
+			      .address = { BASE, BASE + 2 * PAGE_BYTES },
+			      .pages = { 1, 1 },
+			      .offset = { 0, PAGE_BYTES },
+			      .extent_pages = { 2 } };
 	p->extent_hash[0] = page_hash(content, 2 * PAGE_BYTES);
 	p->map.n_address = p->map.n_pages = p->map.n_offset = p->map.n_flags = 2;
 	p->map.address = p->address;
@@ -309,8 +320,8 @@ static void spoil(struct pieces *p, int what)
 	case 17: p->map.shard = 63; break;
 	case 18: p->extent_hash[0]++; break;
 	case 19: p->extent_pages[0] = 1ULL << 52; break;
-	case 20: p->mm.lock_future = p->mm.has_lock_future = 1; break;
-	case 21: p->vma[0].shared = 1; break;                  /* private pages of a shared mapping */
+	case 20: p->mm.auxv.len = 8; p->mm.auxv.data = (uint8_t *)p->address; break;
+	case 21: p->vma[0].shared = 1; break; /* private pages of a shared mapping */
 	default: break;
 	}
 }
