@@ -165,11 +165,14 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 		_exit(1);
 	(void)sys(SYS_prctl, PR_SET_NAME, t->comm); /* cannot fail for a valid string */
 	become_owner(t);
+	signal_no_core();
+	if (sig)
+		signal_pose(t->sigblk & ~SIGNAL_BIT(sig), t->sigign & ~SIGNAL_BIT(sig),
+			    t->sigcgt & ~SIGNAL_BIT(sig));
+	else
+		signal_pose(t->sigblk, t->sigign, t->sigcgt);
 	if (!sig)
 		_exit((int)(t->exit_status >> 8 & 0xff));
-	signal_no_core();
-	signal_default(sig);
-	(void)signal_set_mask(~SIGNAL_BIT(sig));
 	(void)sys(SYS_kill, sys(SYS_getpid), sig); /* does not come back */
 	_exit(1);
 }
