@@ -173,7 +173,8 @@ int cmd_check(const struct invocation *in)
 
 	if (!in->criu && s->pid && restore)
 		return usage_error(in, "check: -t and -D are two questions");
-	if (place_open(s, restore ? 0 : PLACE_LOG_ONLY, NULL, &place))
+	if (place_open(s, (restore ? 0 : PLACE_LOG_ONLY) | (in->criu ? PLACE_CRIU : 0), NULL,
+		       &place))
 		return STATUS_FAILED;
 	if (in->criu)
 		return check_as_criu(s);

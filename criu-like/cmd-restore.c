@@ -62,7 +62,7 @@ static int wait_for_root(pid_t root)
 	int status = STATUS_FAILED;
 	bool terminal;
 
-	(void)signal_block(set);
+	(void)signal_block(set); /* they have been since the restore began */
 	while (!reap_all(root, &status)) {
 		int sig = signal_take(set, &terminal);
 

@@ -90,7 +90,8 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "error: TORPOR_FAULT is malformed\n");
 		return STATUS_USAGE;
 	}
-	signal_ignore(SIGPIPE); /* a closed log must not kill the tool */
+	signal_ignore(SIGPIPE);  /* a closed log must not kill the tool */
+	signal_default(SIGCHLD); /* ignored, there would be nothing to wait for */
 	arena_init(&arena);
 	status = argc && named_criu(argv[0]) ? criu_main(&arena, argc, words)
 					     : torpor_main(&arena, argc, words);

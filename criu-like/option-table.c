@@ -107,7 +107,7 @@ const struct option_row option_table[] = {
 	FLAG("help", 'h', ALL | ON_NONE | CRIU, help, "this text"),
 	FLAG("version", 'V', ALL | ON_NONE | CRIU, version, "the version"),
 
-	/* --- under the name criu only ---------------------------------------------------------- */
+	/* --- under the name criu only --- */
 	LIST("config", CRIU, config, "FILE", "options from a file"),
 	FLAG("no-default-config", 0, CRIU, no_default_config, "no configuration but the given"),
 	LIST("close", CRIU, close_fd, "FD", "close this descriptor first"),

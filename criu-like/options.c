@@ -1,8 +1,8 @@
 /*
  * The parser of command lines. Names are matched whole first, then by unique beginning; a beginning
  * that several rows share is ambiguous unless they fill the same field in the same way. A switch
- * has a --no- form. Values of numbers are checked here, meanings by the command. Nothing is printed:
- * the caller knows under which name it runs and how it speaks.
+ * has a --no- form. Values of numbers are checked here, meanings by the command. Nothing is
+ * printed: the caller knows under which name it runs and how it speaks.
  */
 #include "options.h"
 

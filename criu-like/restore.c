@@ -104,8 +104,10 @@ static int prepare(void *c)
 
 	if (k)
 		return (int)k;
-	(void)signal_set_mask(~0ull); /* tasks are born with it */
 	signal_default(SIGCHLD); /* ignored, their ends and stops would not wake us */
+	k = signal_set_mask(~0ull);
+	if (k < 0)
+		return fail(k, "block the signals that tasks are born with");
 	k = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (k < 0)
 		return fail(k, "become a subreaper");

@@ -32,8 +32,7 @@ static _Noreturn void run(const struct hooks *h, const char *script, const char 
 	const char *const argv[] = { script, point, NULL };
 
 	signal_default(SIGPIPE);
-	(void)signal_set_mask(0);
-	if (!describe(h, point, (pid_t)sys(SYS_getppid), root))
+	if (!signal_set_mask(0) && !describe(h, point, (pid_t)sys(SYS_getppid), root))
 		(void)sys(SYS_execve, script, argv, environ);
 	_exit(127);
 }

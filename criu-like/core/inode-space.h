@@ -25,6 +25,8 @@ struct remap_file { /* restore */
 	uint32_t id;
 	const LinkRemap *msg;
 	const char *name;
+	bool by_handle; /* the link of the dump is gone and was found, or made, again */
+	uint32_t link_entry;
 	uint32_t entry; /* number in the journal */
 };
 struct made_dir {

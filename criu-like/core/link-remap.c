@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "core/inode-space.h"
 #include "core/journal.h"
 #include "core/refuse.h"
@@ -50,6 +51,24 @@ static const char *free_name(struct dump *d, const struct inode_look *l, uint32_
 	return name;
 }
 
+struct handle {
+	struct file_handle head;
+	unsigned char bytes[MAX_HANDLE_SZ];
+};
+
+static void add_handle(struct dump *d, const struct inode_look *l, LinkRemap *m)
+{
+	struct handle *h = arena_new(&d->arena, struct handle);
+	int mount;
+
+	h->head.handle_bytes = MAX_HANDLE_SZ;
+	if (sys(SYS_name_to_handle_at, l->fd, "", h, &mount, AT_EMPTY_PATH))
+		return; /* a file system without handles: the link alone must do */
+	m->has_handle_type = m->has_handle = true;
+	m->handle_type = h->head.handle_type;
+	m->handle = (ProtobufCBinaryData){ h->head.handle_bytes, h->head.f_handle };
+}
+
 static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 {
 	struct inode_space *s = d->inodes;
@@ -58,8 +77,10 @@ static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 	uint32_t entry;
 	int r;
 
-	if (!d->journal)
+	if (!d->journal) {
+		(void)journal_recover(&d->arena, d->opt->work_fd); /* reported */
 		d->journal = journal_new(&d->arena, d->opt->work_fd);
+	}
 	r = journal_add(d->journal, JOURNAL_UNLINK, name, &entry);
 	if (r)
 		return r;
@@ -74,6 +95,7 @@ static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 	m.original = (char *)l->path;
 	m.dev = l->st.st_dev;
 	m.ino = l->st.st_ino;
+	add_handle(d, l, &m);
 	return r ? r : image_append(s->remap_image, id, &m.base);
 }
 
@@ -108,11 +130,69 @@ struct remap_file *remap_find(const struct inode_space *s, uint32_t id)
 	return NULL;
 }
 
+/* The inode by its handle, while it has any name; an earlier restore removed the link. */
+static int open_handle(struct restore *r, const LinkRemap *l)
+{
+	const char *end = strrchr(l->path, '/');
+	const char *dir = arena_strndup(&r->arena, l->path, (size_t)(end - l->path) + 1);
+	_close_ int mount = sys_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct handle *h = arena_new(&r->arena, struct handle);
+	_close_ int fd = -1;
+	struct stat st;
+
+	if (mount < 0 || !l->has_handle || !l->has_handle_type || l->handle.len > MAX_HANDLE_SZ)
+		return -ENOENT;
+	h->head.handle_bytes = (unsigned int)l->handle.len;
+	h->head.handle_type = l->handle_type;
+	memcpy(h->head.f_handle, l->handle.data, l->handle.len);
+	fd = (int)sys(SYS_open_by_handle_at, mount, h, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	if (sys_stat(fd, "", 0, &st, NULL) || !st.st_nlink || st.st_ino != l->ino ||
+	    st.st_dev != l->dev)
+		return -ENOENT;
+	return take_fd(&fd);
+}
+
+static int find_again(struct restore *r, struct remap_file *f)
+{
+	struct stat st;
+
+	if (!sys_stat(AT_FDCWD, f->msg->path, AT_SYMLINK_NOFOLLOW, &st, NULL))
+		return 0;
+	_close_ int fd = open_handle(r, f->msg);
+
+	f->by_handle = fd >= 0;
+	if (f->by_handle)
+		return 0;
+	return refuse(&r->blockers, 0, arena_printf(&r->arena, "file '%s'", f->msg->original),
+		      arena_printf(&r->arena, "the link '%s' that the dump made is gone",
+				   f->msg->path),
+		      "link the file to that name again");
+}
+
+/* Makes the link that an earlier restore removed; the journal knows it until the end. */
+static int link_again(struct restore *r, struct remap_file *f)
+{
+	_close_ int fd = open_handle(r, f->msg);
+	struct inode_look l = { .fd = fd };
+	uint32_t entry;
+	int e = fd < 0 ? fd : journal_add(restore_journal(r), JOURNAL_UNLINK, f->msg->path, &entry);
+
+	if (!e)
+		e = sys_stat(fd, "", 0, &l.st, NULL);
+	if (!e)
+		e = link_here(&l, f->msg->path);
+	if (e)
+		return fail(e, "link '%s' to '%s' again", f->msg->original, f->msg->path);
+	f->link_entry = entry;
+	return journal_made(restore_journal(r), entry, &l.st);
+}
+
 int remap_plan(struct restore *r)
 {
 	ProtobufCMessage *m;
 	struct image *i;
-	struct stat st;
 	uint32_t id;
 	int e = image_open(r->set, "link_remap", &i);
 
@@ -121,15 +201,12 @@ int remap_plan(struct restore *r)
 	while ((e = image_next(i, &link_remap__descriptor, &id, &m)) > 0) {
 		const LinkRemap *l = (const LinkRemap *)m;
 
-		*vec_push(&r->arena, &r->inodes->remap) = (struct remap_file){ .id = id, .msg = l };
-		if (sys_stat(AT_FDCWD, l->path, AT_SYMLINK_NOFOLLOW, &st, NULL))
-			(void)refuse(&r->blockers, 0,
-				     arena_printf(&r->arena, "file '%s'", l->original),
-				     arena_printf(&r->arena,
-						  "the link '%s' that the dump made is gone "
-						  "(a restore removes it)",
-						  l->path),
-				     "link the file to that name again"); /* collected */
+		struct remap_file *f = vec_push(&r->arena, &r->inodes->remap);
+
+		*f = (struct remap_file){ .id = id, .msg = l };
+		if (l->path[0] != '/' || l->original[0] != '/')
+			return fail(-EPROTO, "image 'link_remap': '%s' is no path", l->path);
+		(void)find_again(r, f); /* collected */
 	}
 	return e;
 }
@@ -138,7 +215,10 @@ int remap_create_all(struct restore *r)
 {
 	vec_foreach(m, &r->inodes->remap) {
 		struct made_dir made;
-		int e = inode_link(r, m->msg->path, m->msg->original, &made);
+		int e = m->by_handle ? link_again(r, m) : 0;
+
+		if (!e)
+			e = inode_link(r, m->msg->path, m->msg->original, &made);
 
 		if (e)
 			return e;
@@ -156,8 +236,11 @@ int remap_remove_all(struct restore *r, bool restored)
 		int e = m->name ? inode_unlink(r, m->name, m->entry, false) : 0;
 
 		m->name = NULL;
-		if (!e && restored)
+		if (!e && m->by_handle)
+			e = inode_unlink(r, m->msg->path, m->link_entry, false);
+		else if (!e && restored)
 			e = sys_unlinkat(AT_FDCWD, m->msg->path, 0);
+		m->by_handle = false;
 		first = first ? first : e == -ENOENT ? 0 : e;
 	}
 	return first;

@@ -125,11 +125,13 @@ static int check_pagemap(struct restore *r, uint32_t id, const Pagemap *p)
 		return bad(id, "a page map of unequal lists", 0);
 	while (r->memory->shard.n <= p->shard) {
 		uint64_t size;
-		int fd, e = page_store_open(r->set, (uint32_t)r->memory->shard.n, &fd)
-				    ?: io_size(fd, &size);
+		int fd, e = page_store_open(r->set, (uint32_t)r->memory->shard.n, &fd);
 
 		if (e)
 			return e;
+		e = io_size(fd, &size);
+		if (e)
+			return fail(e, "size of shard %zu of the pages", r->memory->shard.n);
 		*vec_push(&r->arena, &r->memory->shard) = fd;
 		*vec_push(&r->arena, &r->memory->shard_size) = size;
 		*vec_push(&r->arena, &r->memory->shard_checked) = 0;

@@ -20,22 +20,14 @@ struct kernel_action {
 	uint64_t mask;
 };
 
-static uint64_t change(int how, uint64_t set)
+int signal_set_mask(uint64_t mask)
 {
-	uint64_t old = 0;
-
-	(void)sys(SYS_rt_sigprocmask, how, &set, &old, sizeof(set)); /* cannot fail */
-	return old;
+	return (int)sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
-uint64_t signal_set_mask(uint64_t mask)
+int signal_block(uint64_t more)
 {
-	return change(SIG_SETMASK, mask);
-}
-
-uint64_t signal_block(uint64_t more)
-{
-	return change(SIG_BLOCK, more);
+	return (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &more, NULL, sizeof(more));
 }
 
 static void set_handler(int sig, void *handler)
@@ -56,6 +48,18 @@ void signal_default(int sig)
 	set_handler(sig, (void *)SIG_DFL);
 }
 
+void signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught)
+{
+	void *const nowhere = (void *)8;
+
+	for (int sig = 1; sig <= 64; sig++) {
+		signal_ignore(sig); /* also drops it where it is pending */
+		if (!(ignored & SIGNAL_BIT(sig)))
+			set_handler(sig, caught & SIGNAL_BIT(sig) ? nowhere : (void *)SIG_DFL);
+	}
+	(void)signal_set_mask(blocked);
+}
+
 void signal_no_core(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -71,7 +75,8 @@ void signal_hold_interrupts(void)
 
 	for (size_t i = 0; i < sizeof(interrupts) / sizeof(interrupts[0]); i++)
 		set |= SIGNAL_BIT(interrupts[i]);
-	(void)change(SIG_BLOCK, set);
+	(void)signal_block(
+		set); /* without it a signal would end the tool at once, harming nobody */
 }
 
 static bool is_ignored(int sig)

@@ -5,7 +5,8 @@
 
 int main(void)
 {
-	int null = must(open("/dev/null", O_WRONLY | O_CLOEXEC)), zero = must(open("/dev/zero", O_RDONLY));
+	int null = must(open("/dev/null", O_WRONLY | O_CLOEXEC)),
+	    zero = must(open("/dev/zero", O_RDONLY));
 	int full = must(open("/dev/full", O_RDWR)), urandom = must(open("/dev/urandom", O_RDONLY));
 	char buf[16] = "not zero", none[16] = { 0 };
 

@@ -1,6 +1,6 @@
 /*
- * Epoll sets: items whose number is closed, or another file by now, or whose file only a child has; a
- * one-shot item that has fired; sets in sets.
+ * Epoll sets: items whose number is closed, or another file by now, or whose file only a child has;
+ * a one-shot item that has fired; sets in sets.
  */
 #include "test.h"
 

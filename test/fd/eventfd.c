@@ -13,7 +13,8 @@ static void child(void *arg)
 
 	(void)arg;
 	checkpoint_wait();
-	check(read(semaphore, &v, 8) == 8 && v == 1, "a semaphore yields 1, got %lu", (unsigned long)v);
+	check(read(semaphore, &v, 8) == 8 && v == 1, "a semaphore yields 1, got %lu",
+	      (unsigned long)v);
 	event_add(turn);
 }
 

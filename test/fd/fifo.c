@@ -1,6 +1,6 @@
 /*
- * Named pipes: what waits in them, readers that never had a writer and readers whose writer went, ends
- * in different tasks, a pipe whose name is gone.
+ * Named pipes: what waits in them, readers that never had a writer and readers whose writer went,
+ * ends in different tasks, a pipe whose name is gone.
  */
 #include "test.h"
 
@@ -10,7 +10,6 @@
 
 static int quiet, hung, gone, near;
 static uint32_t *turn;
-
 
 static int look(int fd)
 {

@@ -57,7 +57,8 @@ int main(void)
 	checkpoint();
 	check(!fstat(file, &now) && now.st_nlink == 0 && now.st_size == before.st_size);
 	check((now.st_mode & 07777) == 06751 && now.st_blocks == before.st_blocks);
-	check(now.st_mtim.tv_sec == before.st_mtim.tv_sec && now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+	check(now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+	      now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
 	check(called(file, "/a\n%\\\"b (deleted)") && called(deep, "/dir/sub/file (deleted)"));
 	check(!fstat(dir, &now) && S_ISDIR(now.st_mode) && now.st_nlink == 0);
 	check(access("dir", F_OK) && access("other", F_OK) && access(strange, F_OK));

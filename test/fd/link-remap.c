@@ -1,6 +1,7 @@
 /*
  * harness: dump=--link-remap modes=restore,cycles
- * A file whose name is gone while another one exists: the same inode, and no more names than before.
+ * A file whose name is gone while another one exists: the same inode, and no more names than
+ * before.
  */
 #include "test.h"
 

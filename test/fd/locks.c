@@ -1,6 +1,6 @@
 /*
- * POSIX, OFD and flock locks: owner, type and range; a POSIX lock on a file that is mapped as well; a
- * flock that only a child still has.
+ * POSIX, OFD and flock locks: owner, type and range; a POSIX lock on a file that is mapped as well;
+ * a flock that only a child still has.
  */
 #include "test.h"
 
@@ -24,8 +24,8 @@ static void child(void *arg)
 	(void)arg;
 	event_wait(turn, 1);
 	checkpoint_wait();
-	check(!fcntl(ranges, F_GETLK, &f) && f.l_type == F_WRLCK && f.l_start == 10 && f.l_len == 5 &&
-	      f.l_pid == getppid());
+	check(!fcntl(ranges, F_GETLK, &f) && f.l_type == F_WRLCK && f.l_start == 10 &&
+	      f.l_len == 5 && f.l_pid == getppid());
 	fd = must(open("inherited", O_RDWR));
 	check(flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK);
 	check(!flock(inherited, LOCK_UN) && !flock(fd, LOCK_SH | LOCK_NB));

@@ -23,7 +23,7 @@ static int make(const char *name, int flags, uint64_t seed)
 
 static void check_content(int fd, uint64_t seed)
 {
-	char buf[LEN] = {0};
+	char buf[LEN] = { 0 };
 
 	check(pread(fd, buf, LEN, 0) == LEN && pattern_ok(buf, LEN, seed), "descriptor %d", fd);
 }

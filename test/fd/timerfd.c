@@ -1,7 +1,7 @@
 /*
  * harness: timeouts
- * Timers: a periodic one whose ticks wait, a one-shot that is armed, one that has expired, one set to
- * a time of day, one that was never armed.
+ * Timers: a periodic one whose ticks wait, a one-shot that is armed, one that has expired, one set
+ * to a time of day, one that was never armed.
  */
 #include "test.h"
 
@@ -48,7 +48,8 @@ int main(void)
 	check(!timerfd_gettime(armed, &left) && left.it_value.tv_sec > 1000 &&
 	      left.it_value.tv_sec < 5000);
 	check(!timerfd_gettime(absolute, &left));
-	check(time(NULL) + left.it_value.tv_sec >= day - 1 && time(NULL) + left.it_value.tv_sec <= day);
+	check(time(NULL) + left.it_value.tv_sec >= day - 1 &&
+	      time(NULL) + left.it_value.tv_sec <= day);
 	check(!timerfd_gettime(never, &left) && !left.it_value.tv_sec && !left.it_value.tv_nsec);
 	check(fcntl(never, F_GETFD) == FD_CLOEXEC && !(fcntl(never, F_GETFL) & O_NONBLOCK));
 	return test_end();

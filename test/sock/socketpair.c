@@ -1,6 +1,6 @@
 /*
- * Pairs of unix sockets: what waits in both directions with its boundaries, empty messages, one side
- * shut down, the peer gone, ends in different tasks, who made them.
+ * Pairs of unix sockets: what waits in both directions with its boundaries, empty messages, one
+ * side shut down, the peer gone, ends in different tasks, who made them.
  */
 #include "test.h"
 
@@ -45,8 +45,10 @@ int main(void)
 	must(close(stream[1]));
 	checkpoint();
 	check(read(stream[0], buf, 16) == 6 && !memcmp(buf, "answer", 6));
-	check(read(packet[1], buf, 16) == 3 && read(packet[1], buf, 16) == 5 && !read(packet[1], buf, 16));
-	check(read(single[1], buf, 16) == 4 && !read(single[1], buf, 16) && read(single[1], buf, 16) == 5);
+	check(read(packet[1], buf, 16) == 3 && read(packet[1], buf, 16) == 5 &&
+	      !read(packet[1], buf, 16));
+	check(read(single[1], buf, 16) == 4 && !read(single[1], buf, 16) &&
+	      read(single[1], buf, 16) == 5);
 	check(!read(datagram[1], buf, 16) && read(datagram[1], buf, 16) == 1);
 	check(read(datagram[1], buf, 16) == -1 && errno == EAGAIN);
 	check(fcntl(packet[1], F_GETFD) == FD_CLOEXEC);
