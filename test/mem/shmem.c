@@ -1,7 +1,7 @@
 /*
  * Shared anonymous memory alone: an object whose other user has exited, one with holes and moved
- * parts in the child, one far larger than what is written to, one whose end nobody maps any more, and
- * a private mapping of one through map_files.
+ * parts in the child, one far larger than what is written to, one whose end nobody maps any
+ * more, and a private mapping of one through map_files.
  */
 #include "test.h"
 
