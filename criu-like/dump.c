@@ -64,14 +64,22 @@ static int collect(struct dump *d)
 	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
 }
 
+/* Whatever else went wrong: what was collected is told. */
+static int with_blockers(struct dump *d, int r)
+{
+	int e = blockers_report(&d->blockers);
+
+	return e ?: r;
+}
+
 static int look(void *c)
 {
 	struct dump *d = c;
 	uint64_t from = time_now_ns();
-	int r = collect(d), e = blockers_report(&d->blockers);
+	int r = with_blockers(d, collect(d));
 
 	d->stats.look_us = (time_now_ns() - from) / 1000;
-	return e ?: r;
+	return r;
 }
 
 static int freeze(void *c)
@@ -81,8 +89,7 @@ static int freeze(void *c)
 	int r;
 
 	d->stats.frozen_from_ns = from;
-	r = victim_freeze(d);
-	r = r ?: blockers_report(&d->blockers);
+	r = with_blockers(d, victim_freeze(d));
 	d->stats.freeze_us = (time_now_ns() - from) / 1000;
 	return r ?: hook(d, "frozen");
 }
@@ -122,8 +129,7 @@ static int save_state(void *c)
 	r = r ?: e;
 	if (r && r != -ENOTSUP)
 		return r;
-	e = blockers_report(&d->blockers);
-	return e ?: r;
+	return with_blockers(d, r);
 }
 
 static int save_memory(void *c)
@@ -143,7 +149,7 @@ static int write_rest(void *c)
 	int r = tree_dump(d);
 
 	r = r ?: inode_dump_finish(d);
-	return r ?: blockers_report(&d->blockers);
+	return with_blockers(d, r);
 }
 
 /* With the tree going on there is no reason to keep it stopped while the disk works. */

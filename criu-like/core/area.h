@@ -26,6 +26,7 @@ enum area_word {
 	WORD_SIGNALS,   /* coordinator: they are dead */
 	WORD_CREDS,     /* coordinator: every thread is traced */
 	WORD_ARM,       /* coordinator: credentials are final everywhere */
+	WORD_ENTERED,   /* by processes that share an address space: they run the blob, and nothing else of it */
 	WORD_SECCOMP,   /* by leaders: filters that all threads share are installed */
 };
 _Static_assert((int)WORD_SECCOMP < (int)PROG_WORDS, "all words fit the report page");
@@ -48,7 +49,7 @@ uint8_t *area_born(const struct restore *r, uint32_t birth);
 /* For host code in any process of the restore. */
 void area_pass(struct restore *r, enum area_word w, uint32_t n);
 /* Waits until the word has reached `target`; -ECANCELED when somebody failed (it has been
- * reported). */
+ * reported) or the tool is dead. The coordinator itself uses watch_wait(). */
 int area_wait(struct restore *r, enum area_word w, uint32_t target);
 /* Marks the restore as failed (after the failure was logged) and wakes everybody. */
 void area_fail(struct restore *r);

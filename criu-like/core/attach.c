@@ -49,17 +49,36 @@ static bool has_image(const struct restore *r, const char *stem)
 	return false;
 }
 
-int attach_all(struct restore *r)
+static long attach_options(const struct restore *r)
 {
 	long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
 
-	if (has_image(r, "seccomp"))
-		options |= PTRACE_O_SUSPEND_SECCOMP;
+	return has_image(r, "seccomp") ? options | PTRACE_O_SUSPEND_SECCOMP : options;
+}
+
+/* PDEATHSIG of our sibling would come with the death of our parent, so we are its tracer from birth. */
+static bool seized_at_birth(const struct restore *r, const struct thread *t)
+{
+	return r->opt->sibling && !t->dead && t == r->tree.task.v[0]->thread.v[0];
+}
+
+int attach_sibling(struct restore *r)
+{
+	const struct thread *t = r->tree.task.v[0]->thread.v[0];
+	long k = seized_at_birth(r, t) ? sys(SYS_ptrace, PTRACE_SEIZE, t->tid, 0, attach_options(r)) : 0;
+
+	return k < 0 ? fail(k, "attach to the root process %d", t->tid) : 0;
+}
+
+int attach_all(struct restore *r)
+{
+	long options = attach_options(r);
+
 	vec_foreach(t, &r->tree.thread) {
 		/* A dead leader stays attached as a zombie: EXITKILL would kill its threads when we
 		 * end. */
-		long k = sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0,
-			     (*t)->dead ? options & ~PTRACE_O_EXITKILL : options);
+		long mine = (*t)->dead ? options & ~PTRACE_O_EXITKILL : options;
+		long k = seized_at_birth(r, *t) ? 0 : sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0, mine);
 
 		if (k < 0)
 			return fail(k, "attach to restored thread %d", (*t)->tid);

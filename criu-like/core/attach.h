@@ -5,6 +5,7 @@
  * The end of a restore. The coordinator attaches to every thread while they wait at a barrier, and
  * once all have parked gives them their registers, removes the area, and lets all go at once.
  */
+int attach_sibling(struct restore *r);  /* a root that is not our child */
 int attach_all(struct restore *r);      /* PTRACE_O_EXITKILL from here to the commit */
 int attach_stop_all(struct restore *r); /* they are parked: stop them */
 int attach_finish(struct restore *r);   /* area unmapped, registers, vector state, masks */

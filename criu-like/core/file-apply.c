@@ -183,11 +183,20 @@ static int end(struct self *s, struct file_table *t)
 	return e ? e : table_fit(s, t, keep.v.n ? keep.v.v[keep.v.n - 1] + 1 : 0);
 }
 
+/* A process that shares our memory may have worked on its own table with the same objects. */
+static void find_inherited(const struct file_plan *f)
+{
+	vec_foreach(p, &f->order)
+		if ((*p)->o.shared && !(*p)->o.late)
+			(*p)->o.fd = (int)(*p)->parked;
+}
+
 static int apply_table(struct self *s, struct file_table *t)
 {
 	struct opener op = { s->arena, s->r, s->task };
 	int e = start(s, t);
 
+	find_inherited(s->r->files);
 	if (!e)
 		e = receive_late(s, t);
 	if (!e)

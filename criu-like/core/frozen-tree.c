@@ -72,6 +72,11 @@ static int describe(struct dump *d, struct task *t)
 	memcpy(t->comm, s->comm, sizeof(t->comm) - 1);
 	memcpy(t->uid, status.uid, sizeof(t->uid));
 	memcpy(t->gid, status.gid, sizeof(t->gid));
+	t->sigblk = status.sigblk;
+	t->sigign = status.sigign;
+	t->sigcgt = status.sigcgt;
+	if (t->state == TASK_DEAD_LEADER)
+		t->thread.v[0]->status = arena_memdup(&d->arena, &status, sizeof(status));
 	return 0;
 }
 

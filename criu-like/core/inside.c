@@ -54,34 +54,32 @@ static int ignored_signal(const struct victim_thread *v, uint64_t no)
 
 /*
  * Not pending, and not blocked where there is a choice: a blocked one could be sent by somebody
- * during the run and would be taken for nothing. (A libc blocks all of them for moments.)
+ * during the run and would be taken for nothing. (A libc blocks all of them for moments.) With none
+ * left, every system call of the program is stopped at until it sends itself signal 0.
  */
-static int choose_marker(struct dump *d, struct victim_thread *v)
+static void choose_marker(struct victim_thread *v)
 {
 	const struct proc_status *s = v->thread->status;
 	uint64_t no = s->sigcgt | s->sigpnd | s->shdpnd;
 
 	v->marker = ignored_signal(v, no | v->thread->regs.sigmask);
 	v->marker = v->marker ? v->marker : ignored_signal(v, no);
-	if (v->marker)
-		return 0;
-	return refuse(&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
-		      "all signals that could mark the end of injected code are caught or pending",
-		      NULL);
 }
 
 static int prepare(struct dump *d, struct victim_thread *v)
 {
 	uint64_t mode = 0;
 
-	if (v->marker)
+	if (v->prepared)
 		return 0;
 	if (trace_user_dispatch(v->tid, &mode) >= 0 && mode)
 		return refuse(
 			&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
 			"it handles its own system calls (PR_SET_SYSCALL_USER_DISPATCH)",
 			NULL);
-	return choose_marker(d, v);
+	choose_marker(v);
+	v->prepared = true;
+	return 0;
 }
 
 static int set_regs(const struct victim_thread *v, const struct user_regs_struct *r)
@@ -100,7 +98,7 @@ static int leave_home(struct victim_thread *v, const struct user_regs_struct *r)
 	e = set_regs(v, r);
 	if (e < 0)
 		return e;
-	e = trace_set_sigmask(v->tid, ~(1ULL << (v->marker - 1)));
+	e = trace_set_sigmask(v->tid, v->marker ? ~(1ULL << (v->marker - 1)) : ~0ULL);
 	return e < 0 ? fail(e, "task %d: signal mask of thread %d", v->task->pid, v->tid) : 0;
 }
 
@@ -151,7 +149,7 @@ static bool own_marker(const struct victim_thread *v, int sig)
 {
 	siginfo_t info;
 
-	return sig == v->marker && trace_siginfo(v->tid, &info) >= 0 && info.si_code == SI_TKILL;
+	return sig && sig == v->marker && trace_siginfo(v->tid, &info) >= 0 && info.si_code == SI_TKILL;
 }
 
 static bool harmless(int sig)
@@ -160,8 +158,25 @@ static bool harmless(int sig)
 	       sig != SIGTRAP && sig != SIGSYS;
 }
 
+/* The exit of the call that stands for a marker; *entered is whether its entry was seen. */
+static bool own_call(const struct victim_thread *v, bool *entered)
+{
+	struct user_regs_struct regs;
+	bool before = *entered;
+
+	*entered = trace_get_regset(v->tid, NOTE_PRSTATUS, &regs, sizeof(regs)) >= 0 &&
+		   regs_call(&regs) == SYS_tgkill && regs_arg(&regs, 2) == 0;
+	return before && *entered;
+}
+
+int inside_resume(const struct victim_thread *v, int sig)
+{
+	return v->marker ? trace_cont(v->tid, sig) : trace_syscall(v->tid, sig);
+}
+
 int inside_await_marker(struct dump *d, struct victim_thread *v)
 {
+	bool entered = false;
 	uint64_t end = until(d);
 
 	for (;;) {
@@ -175,10 +190,12 @@ int inside_await_marker(struct dump *d, struct victim_thread *v)
 				    v->tid);
 		if (!s.event && own_marker(v, s.sig))
 			return 0;
+		if (!s.event && s.sig == TRACE_SYSCALL_STOP && own_call(v, &entered))
+			return 0;
 		if (!s.event && !harmless(s.sig))
 			return fail(-EFAULT, "task %d: injected code in thread %d got signal %d",
 				    v->task->pid, v->tid, s.sig);
-		r = trace_cont(v->tid, !s.event && s.sig == SIGSTOP ? SIGSTOP : 0);
+		r = inside_resume(v, !s.event && s.sig == SIGSTOP ? SIGSTOP : 0);
 		if (r < 0 && r != -ESRCH)
 			return fail(r, "task %d: continue thread %d", v->task->pid, v->tid);
 	}

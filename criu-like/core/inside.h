@@ -17,6 +17,8 @@ int inside_lean(struct victim_mm *mm, struct victim_thread *v);
 int inside_go_home(struct victim_thread *v);
 /* Where the chain of this thread's frame goes on behind the unmapping. */
 uint64_t inside_way_home(const struct victim_mm *mm, const struct victim_thread *v);
+/* Lets the thread run, with a signal: to the next stop that inside_await_marker() looks at. */
+int inside_resume(const struct victim_thread *v, int sig);
 /* Waits until the thread inside reports by its marker; signals and stops on the way are passed by.
  */
 int inside_await_marker(struct dump *d, struct victim_thread *v);

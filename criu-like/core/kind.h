@@ -30,6 +30,9 @@ struct task_kind {
 	enum kind_object object;
 	/* Not everybody needs a record; otherwise a checkpoint without one is refused. */
 	bool optional;
+	/* SCOPE_THREAD: /proc still shows it of a leader that ended before its threads. Such a leader is
+	 * not asked; its record is made from the answers of the thread that speaks for the process. */
+	bool outlives;
 	/* Answers of the questions asked inside: so many bytes, zeroed, given to ask and dump. */
 	size_t answer_bytes;
 	/* Appends the questions: system calls inside the stopped thread, answers by prog_out(). */

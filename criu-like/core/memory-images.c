@@ -125,13 +125,16 @@ static int check_pagemap(struct restore *r, uint32_t id, const Pagemap *p)
 		return bad(id, "a page map of unequal lists", 0);
 	while (r->memory->shard.n <= p->shard) {
 		uint64_t size;
-		int fd, e = page_store_open(r->set, (uint32_t)r->memory->shard.n, &fd)
-				    ?: io_size(fd, &size);
+		int fd, e = page_store_open(r->set, (uint32_t)r->memory->shard.n, &fd);
 
 		if (e)
 			return e;
+		e = io_size(fd, &size);
+		if (e)
+			return fail(e, "size of shard %zu of the pages", r->memory->shard.n);
 		*vec_push(&r->arena, &r->memory->shard) = fd;
 		*vec_push(&r->arena, &r->memory->shard_size) = size;
+		*vec_push(&r->arena, &r->memory->shard_checked) = 0;
 	}
 	return 0;
 }
@@ -160,6 +163,7 @@ static int read_runs(struct restore *r, struct mm *m, const Pagemap *p)
 static int verify(struct restore *r, uint32_t id, const Pagemap *p)
 {
 	uint64_t size = r->memory->shard_size.v[p->shard];
+	uint64_t *checked = &r->memory->shard_checked.v[p->shard];
 	const char *bytes;
 	long at;
 
@@ -173,11 +177,13 @@ static int verify(struct restore *r, uint32_t id, const Pagemap *p)
 	for (size_t i = 0; i < p->n_extent_offset; i++) {
 		uint64_t offset = p->extent_offset[i], n = p->extent_pages[i];
 
-		if (offset > size || n > (size - offset) / PAGE_BYTES)
-			return bad(id, "a checksum for pages outside of their shard", offset);
+		if (offset != *checked || offset > size || n > (size - offset) / PAGE_BYTES)
+			return bad(id, "a checksum for other pages than the next ones of the shard",
+				   offset);
 		if (page_hash(bytes + offset, n * PAGE_BYTES) != p->extent_hash[i])
 			return bad(id, "the saved pages are damaged: wrong checksum of what lies",
 				   offset);
+		*checked += n * PAGE_BYTES;
 	}
 	return 0;
 }
@@ -261,6 +267,15 @@ static int check_runs(const struct space *s)
 	return 0;
 }
 
+static int check_covered(const struct mem_plan *m)
+{
+	for (size_t i = 0; i < m->shard.n; i++)
+		if (m->shard_checked.v[i] != m->shard_size.v[i])
+			return fail(-EPROTO, "shard %zu of the pages has parts without a checksum",
+				    i);
+	return 0;
+}
+
 int memory_read_images(struct restore *r)
 {
 	int e = 0;
@@ -272,6 +287,7 @@ int memory_read_images(struct restore *r)
 	e = e ?: read_image(r, "vma", &vma__descriptor, read_vma);
 	e = e ?: read_image(r, "pagemap", &pagemap__descriptor, read_pagemap);
 	e = e ?: read_image(r, "shmem_pages", &pagemap__descriptor, read_content);
+	e = e ?: check_covered(r->memory);
 	for (size_t i = 0; !e && i < r->memory->n_space; i++) {
 		struct space *s = r->memory->space[i];
 

@@ -25,6 +25,7 @@ int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *
 	*w = (struct page_writer){ .arena = a, .store = store, .fd = -1 };
 	w->buffer = arena_alloc(a, BATCH_BYTES);
 	map_init(&w->shared, a);
+	map_init(&w->content, a);
 	return 0;
 }
 

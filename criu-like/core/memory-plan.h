@@ -76,6 +76,7 @@ struct mem_plan {
 	VEC(struct mem_object) object[8]; /* by kind, index is the id */
 	VEC(int) shard;            /* coordinator's descriptors */
 	VEC(uint64_t) shard_size;
+	VEC(uint64_t) shard_checked; /* how far checksums were compared: extents are gapless */
 	VEC(struct mm) content;    /* runs of shared objects */
 	struct own_vdso vdso;
 	uint64_t park_base;

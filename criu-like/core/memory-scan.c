@@ -19,7 +19,7 @@
 #include "kernel/pagemap.h"
 #include "kernel/sys.h"
 
-enum { REGIONS = 2048, WINDOW = 4096, GAP = 16 };
+enum { REGIONS = 2048, WINDOW = 4096, GAP = 16, TWIN_BYTES = 64 << 10 };
 
 /* What is needed while one address space is looked through. */
 struct scan {
@@ -32,6 +32,7 @@ struct scan {
 	uint64_t window_start, window_n;
 	uint64_t entry[WINDOW];
 	struct page_region region[REGIONS];
+	char twin[TWIN_BYTES];   /* pages that are compared with others */
 };
 
 /* The entries around `at`: as far as the regions that follow lie close to each other. */
@@ -100,6 +101,42 @@ static int add_shared(struct scan *s, uint64_t start, uint64_t end, uint32_t fla
 	return r;
 }
 
+/* Equal content is saved once. Two hashes of 64 bits: equal by chance never. */
+static int store_or_refer(struct scan *s, uint64_t page, const char *bytes)
+{
+	struct map *known = &s->m->writer.content;
+	uint64_t a = page_hash(bytes, PAGE_BYTES), b = page_hash(bytes + 8, PAGE_BYTES - 16);
+	uintptr_t at = (uintptr_t)map_get(known, a, b);
+
+	if (!at) {
+		map_put(known, a, b, (void *)(uintptr_t)(s->m->writer.next + 1));
+		return store_piece(s, page, page + PAGE_BYTES, 0);
+	}
+	run_append(&s->d->arena, s->mm, (struct run){ page, page + PAGE_BYTES, at - 1, 0 });
+	return 0;
+}
+
+/*
+ * A page of its own. Relatives often come to the same content by themselves (a thousand workers
+ * that wait at the same place), and then it costs room only once. Long runs are data: not looked
+ * at.
+ */
+static int add_alone(struct scan *s, uint64_t start, uint64_t end)
+{
+	char *buffer = s->twin;
+	struct iovec local = { buffer, end - start },
+		     remote = { (void *)(uintptr_t)start, end - start };
+	int r = 0;
+
+	if (!s->join || end - start > sizeof(s->twin) ||
+	    sys(SYS_process_vm_readv, s->m->writer.pid, &local, 1, &remote, 1, 0) !=
+		    (long)(end - start))
+		return store_piece(s, start, end, 0);
+	for (uint64_t at = start; !r && at < end; at += PAGE_BYTES)
+		r = store_or_refer(s, at, buffer + (at - start));
+	return r;
+}
+
 static int add_small(struct scan *s, uint64_t start, uint64_t end)
 {
 	uint64_t from = start, entry = 0;
@@ -111,11 +148,11 @@ static int add_small(struct scan *s, uint64_t start, uint64_t end)
 		if (r || ((entry & PAGEMAP_EXCLUSIVE) != 0) == alone)
 			continue;
 		if (from < page)
-			r = alone ? store_piece(s, from, page, 0) : add_shared(s, from, page, 0);
+			r = alone ? add_alone(s, from, page) : add_shared(s, from, page, 0);
 		alone = !alone;
 		from = page;
 	}
-	return r ?: alone ? store_piece(s, from, end, 0) : add_shared(s, from, end, 0);
+	return r ?: alone ? add_alone(s, from, end) : add_shared(s, from, end, 0);
 }
 
 /* A region within one mapping. */

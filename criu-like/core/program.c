@@ -70,6 +70,11 @@ static int begin_process(struct prog *p, struct restore *r, const struct task *t
 {
 	int k = 0;
 
+	/* They share what is about to be unmapped. */
+	if (t->mm != t->index)
+		prog_pass(p, WORD_ENTERED);
+	else if (r->births->n_mm_shared)
+		prog_wait(p, WORD_ENTERED, r->births->n_mm_shared);
 	if (t->mm == t->index)
 		k = memory_stage(p, r, t);
 	if (t->mm == t->index && r->births->n_mm_shared)

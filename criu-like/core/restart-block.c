@@ -80,10 +80,7 @@ static int interrupt_at_entry(const struct sleep *s)
 	k = k ?: attach_get_regs(tid, &now);
 	if (k)
 		return (int)k;
-	if ((long)now.rax != -RESTARTBLOCK) {
-		/* Nothing was left: the call has returned; let the program make it again. */
-		return attach_set_regs(tid, &s->regs, sizeof(s->regs));
-	}
+	/* With nothing left the call has returned already: that is its result, the time is up. */
 	now.rdx = s->regs.rdx;
 	return attach_set_regs(tid, &now, sizeof(now));
 }

@@ -49,8 +49,7 @@ struct restore {
 	uint32_t born_at;       /* offset of the bytes that say who was born */
 	struct birth_plan *births; /* core/birth.h */
 	struct program_set *programs; /* core/program.h */
-	int coordinator_pidfd;
-	bool in_task;           /* this is a forked task, not the coordinator */
+	pid_t coordinator;
 	bool traced;            /* every thread is attached */
 };
 

@@ -25,6 +25,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "core/area.h"
+#include "core/attach.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/program.h"
@@ -80,9 +81,9 @@ static int arm_pdeathsig(struct restore *r, const struct birth *b)
 
 	if (k < 0)
 		return fail(k, "bind the process to the tool");
-	if (b->index == 0 || r->opt->sibling)
-		return 0;
-	return sys(SYS_getppid) == b->parent->pid
+	if (b->index == 0 && r->opt->sibling)
+		return 0; /* seized at birth instead */
+	return sys(SYS_getppid) == (b->index ? b->parent->pid : r->coordinator)
 		       ? 0
 		       : fail(-ESRCH, "the parent of process %d ended", b->pid);
 }
@@ -164,11 +165,14 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 		_exit(1);
 	(void)sys(SYS_prctl, PR_SET_NAME, t->comm); /* cannot fail for a valid string */
 	become_owner(t);
+	signal_no_core();
+	if (sig)
+		signal_pose(t->sigblk & ~SIGNAL_BIT(sig), t->sigign & ~SIGNAL_BIT(sig),
+			    t->sigcgt & ~SIGNAL_BIT(sig));
+	else
+		signal_pose(t->sigblk, t->sigign, t->sigcgt);
 	if (!sig)
 		_exit((int)(t->exit_status >> 8 & 0xff));
-	signal_no_core();
-	signal_default(sig);
-	(void)signal_set_mask(~SIGNAL_BIT(sig));
 	(void)sys(SYS_kill, sys(SYS_getpid), sig); /* does not come back */
 	_exit(1);
 }
@@ -199,7 +203,6 @@ static _Noreturn void sharer_live(void *arg)
 	struct restore *r = s->r;
 	struct birth *b = s->b;
 
-	r->in_task = true;
 	*area_born(r, b->index) = 1;
 	if (arm_pdeathsig(r, b) || found_session(r, b) || join_group(r, b) || apply(r, b->task))
 		give_up(r);
@@ -208,8 +211,12 @@ static _Noreturn void sharer_live(void *arg)
 	enter(r, b->task);
 }
 
-/* Processes that share our memory use our libc too: one at a time, while we wait. */
-static int make_sharers(struct restore *r, const struct birth *b)
+/*
+ * Processes that share our memory use our libc too: one at a time, while we wait. Those with a
+ * descriptor table of their own are made while ours still holds all that is to be inherited, those
+ * that share it once it is complete.
+ */
+static int make_sharers(struct restore *r, const struct birth *b, uint64_t files)
 {
 	enum { STACK = 256 * 1024 };
 	const struct timespec look_up = { 0, 20 * 1000 * 1000 };
@@ -219,7 +226,7 @@ static int make_sharers(struct restore *r, const struct birth *b)
 		uint64_t flags = clone_flags(s.b);
 		long k;
 
-		if (!(flags & CLONE_VM))
+		if (!(flags & CLONE_VM) || (flags & CLONE_FILES) != files)
 			continue;
 		k = sys(SYS_mmap, 0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			0);
@@ -245,7 +252,6 @@ static _Noreturn void live(struct restore *r, struct birth *b)
 	bool has_memory = b->task && b->task->state != TASK_ZOMBIE;
 	int k;
 
-	r->in_task = true;
 	*area_born(r, b->index) = 1;
 	log_to_buffer(area_log(r));
 	(void)fault_enter(FAULT_SELF, b->task ? (int)b->task->index : -1);
@@ -264,7 +270,7 @@ static _Noreturn void live(struct restore *r, struct birth *b)
 		give_up(r);
 	if (b->task->state == TASK_ZOMBIE)
 		die(r, b->task);
-	if (apply(r, b->task) || make_sharers(r, b))
+	if (make_sharers(r, b, 0) || apply(r, b->task) || make_sharers(r, b, CLONE_FILES))
 		give_up(r);
 	enter(r, b->task);
 }
@@ -273,9 +279,15 @@ int self_fork_root(struct restore *r)
 {
 	struct birth *b = r->births->all.v[0];
 	uint64_t flags = r->opt->sibling ? CLONE_PARENT : 0;
-	long pid = clone_process(b->pid, flags, flags ? 0 : b->exit_signal);
+	long pid;
 
+	r->coordinator = (pid_t)sys(SYS_getpid);
+	if (r->coordinator < 0)
+		return fail(r->coordinator, "own number");
+	pid = clone_process(b->pid, flags, flags ? 0 : b->exit_signal);
 	if (!pid)
 		live(r, b);
-	return pid < 0 ? fail(pid, "make the root process %d", b->pid) : 0;
+	if (pid < 0)
+		return fail(pid, "make the root process %d", b->pid);
+	return r->opt->sibling ? attach_sibling(r) : 0;
 }

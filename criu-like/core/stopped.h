@@ -63,7 +63,8 @@ struct victim_thread {
 	int pass_on;	       /* signal of the signal-delivery-stop it stands in */
 	int cpu;	       /* where it ran last; -1: unknown */
 	uint32_t slot;	       /* of the frames, while away */
-	int marker;	       /* signal that ends its programs */
+	bool prepared;	       /* marker is chosen */
+	int marker;	       /* signal that ends its programs; 0: none can, its calls are watched */
 	struct victim_mm **mm; /* place of its address space in victim_tree.mm */
 	uint64_t rseq_cs;
 	const struct proc_status *status; /* read after the stop */

@@ -144,6 +144,12 @@ static int ask(struct dump *d, struct inquiry *q)
 	return r;
 }
 
+/* The leader ended before its threads, and this thread is the first of those. */
+static bool speaks_for_leader(const struct thread *t)
+{
+	return t->task->state == TASK_DEAD_LEADER && t == task_main(t->task);
+}
+
 static int dump_thread(struct dump *d, const struct inquiry *q)
 {
 	log_scope("task %d", q->thread->tid);
@@ -152,6 +158,8 @@ static int dump_thread(struct dump *d, const struct inquiry *q)
 	for (size_t k = 0; task_kinds[k] && !r; k++) {
 		if (concerns(task_kinds[k], q->thread))
 			r = dump_record(d, k, q->thread, q->answers[k]);
+		if (!r && task_kinds[k]->outlives && speaks_for_leader(q->thread))
+			r = dump_record(d, k, q->thread->task->thread.v[0], q->answers[k]);
 		if (r == -ENOTSUP && d->blockers.list.n)
 			r = 0;
 	}
@@ -202,7 +210,8 @@ static const struct thread *record_thread(const struct restore *r, const struct 
 	if (index >= (k->scope == SCOPE_TASK ? r->tree.task.n : r->tree.thread.n))
 		return NULL;
 	t = k->scope == SCOPE_TASK ? task_main(r->tree.task.v[index]) : r->tree.thread.v[index];
-	return t && !t->dead && t->task->state != TASK_ZOMBIE && concerns(k, t) ? t : NULL;
+	return t && (!t->dead || k->outlives) && t->task->state != TASK_ZOMBIE && concerns(k, t) ? t
+												  : NULL;
 }
 
 static int read_records(struct restore *r, size_t k)
@@ -246,7 +255,7 @@ static int plan_thread(struct restore *r, const struct thread *t)
 	int n = 0;
 
 	for (size_t k = 0; task_kinds[k] && !n; k++)
-		if (concerns(task_kinds[k], t))
+		if (concerns(task_kinds[k], t) && (!t->dead || task_kinds[k]->outlives))
 			n = plan_record(r, k, t);
 	return n;
 }
@@ -259,7 +268,7 @@ int task_kinds_plan(struct restore *r)
 	for (size_t k = 0; task_kinds[k] && !n; k++)
 		n = read_records(r, k);
 	vec_foreach(t, &r->tree.thread)
-		if (!n && !(*t)->dead && (*t)->task->state != TASK_ZOMBIE)
+		if (!n && (*t)->task->state != TASK_ZOMBIE)
 			n = plan_thread(r, *t);
 	return n ? n : r->blockers.list.n ? -ENOTSUP : 0;
 }
@@ -285,7 +294,7 @@ static bool staged_here(const struct task_kind *k, const struct stage_at *at)
 	bool leader_only = at->stage == STAGE_TASK || at->stage == STAGE_ARM;
 
 	if (k->scope == SCOPE_THREAD)
-		return !leader_only && !at->thread->dead;
+		return !leader_only && (!at->thread->dead || k->outlives);
 	return leader_only || at->thread == at->task->thread.v[0];
 }
 

@@ -50,6 +50,7 @@ struct task {
 	char comm[16];
 	uint64_t start_time;
 	uint32_t uid[4], gid[4];
+	uint64_t sigblk, sigign, sigcgt; /* zombies: what /proc shows of them */
 	uint32_t mm, files, fs,
 		sighand; /* ids of shared objects: index of the first task that has it */
 	struct thread *parent_thread;

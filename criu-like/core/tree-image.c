@@ -27,6 +27,10 @@ static void fill_ids(struct dump *d, const struct task *t, Task *m)
 	m->thread = arena_array(&d->arena, uint32_t, t->thread.n);
 	for (size_t i = 0; i < t->thread.n; i++)
 		m->thread[i] = t->thread.v[i]->index;
+	m->has_sigblk = m->has_sigign = m->has_sigcgt = t->state == TASK_ZOMBIE;
+	m->sigblk = t->sigblk;
+	m->sigign = t->sigign;
+	m->sigcgt = t->sigcgt;
 	m->n_uid = m->n_gid = 4;
 	m->uid = arena_memdup(&d->arena, t->uid, sizeof(t->uid));
 	m->gid = arena_memdup(&d->arena, t->gid, sizeof(t->gid));
@@ -107,6 +111,9 @@ static int copy_ids(struct task *t, const Task *m)
 		return bad("a task has not four user and group ids", t->index);
 	memcpy(t->uid, m->uid, sizeof(t->uid));
 	memcpy(t->gid, m->gid, sizeof(t->gid));
+	t->sigblk = m->sigblk;
+	t->sigign = m->sigign;
+	t->sigcgt = m->sigcgt;
 	if (t->state == TASK_ZOMBIE)
 		return m->n_thread ? bad("a zombie has threads", t->index) : 0;
 	if (!m->has_mm || !m->has_files || !m->has_fs || !m->has_sighand || m->mm > t->index ||

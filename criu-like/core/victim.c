@@ -91,7 +91,7 @@ static int execute(struct dump *d, struct victim_mm *mm, struct victim_thread *v
 
 	frame_jump(&regs, mm->blob, mm->blob + mm->blob_len - 16, mm->blob, p->at);
 	r = trace_set_regset(v->tid, NOTE_PRSTATUS, &regs, sizeof(regs));
-	r = r < 0 ? r : trace_cont(v->tid, 0);
+	r = r < 0 ? r : inside_resume(v, 0);
 	if (r < 0)
 		return fail(r, "task %d: start injected code in thread %d", v->task->pid, v->tid);
 	r = inside_await_marker(d, v);

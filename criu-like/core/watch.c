@@ -19,7 +19,9 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "core/birth.h"
+#include "core/phase.h"
 #include "kernel/proc-stat.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 
 static const uint64_t birth_bound_ns = 20000000000ULL;
@@ -47,8 +49,10 @@ static int check_task(const struct birth *b)
 	uint32_t threads = 0;
 	char state = watch_state(b->pid, &threads);
 
-	/* A leader that ended before its other threads is a zombie, too. */
-	if (state == 'X' || (state == 'Z' && threads <= 1))
+	/* A leader that is to end before its other threads becomes a zombie, too. */
+	if (state == 'Z' && threads > 1 && b->task->state == TASK_DEAD_LEADER)
+		state = watch_state(task_main(b->task)->tid, &threads);
+	if (state == 'X' || state == 'Z')
 		return fail(-ESRCH, "task %d was killed while it was being restored", b->pid);
 	if (state == 'T' || state == 't')
 		return fail(-ECANCELED, "task %d was stopped by a signal while it was being restored", b->pid);
@@ -95,6 +99,8 @@ int watch_wait(struct restore *r, enum area_word w, uint32_t target)
 		last = seen;
 		if (sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0, 0) == -ETIMEDOUT)
 			k = check_all(r, since);
+		if (!k && signal_interrupted())
+			k = phase_interrupted(0);
 		if (k)
 			return k;
 	}

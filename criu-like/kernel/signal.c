@@ -48,6 +48,18 @@ void signal_default(int sig)
 	set_handler(sig, (void *)SIG_DFL);
 }
 
+void signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught)
+{
+	void *const nowhere = (void *)8;
+
+	for (int sig = 1; sig <= 64; sig++) {
+		signal_ignore(sig); /* also drops it where it is pending */
+		if (!(ignored & SIGNAL_BIT(sig)))
+			set_handler(sig, caught & SIGNAL_BIT(sig) ? nowhere : (void *)SIG_DFL);
+	}
+	(void)signal_set_mask(blocked);
+}
+
 void signal_no_core(void)
 {
 	struct rlimit none = { 0, 0 };

@@ -149,8 +149,9 @@ static int plan(struct restore *r, const struct task *t, const struct mem_object
 static int open_file(struct restore *r, const struct mem_object *o)
 {
 	const MappedFile *m = o->msg;
+	int fd = inode_open(r, m->file, m->writable ? O_RDWR : O_RDONLY);
 
-	return inode_open(r, m->file, m->writable ? O_RDWR : O_RDONLY);
+	return fd < 0 ? fail(fd, "open the mapped file '%s'", m->file->path) : fd;
 }
 
 const struct mem_kind kind_mapped_file = {

@@ -22,11 +22,11 @@ static int ask(struct dump *d, struct prog *p, const struct thread *t, void *ans
 
 static int dump(struct dump *d, const struct thread *t, const void *answers, void *msg)
 {
+	const char *name = t->dead ? t->task->comm : answers;
 	Comm *m = msg;
 
-	(void)t;
-	m->name.len = strnlen(answers, NAME_BYTES - 1);
-	m->name.data = arena_memdup(&d->arena, answers, NAME_BYTES);
+	m->name.len = strnlen(name, NAME_BYTES - 1);
+	m->name.data = arena_memdup(&d->arena, name, NAME_BYTES);
 	return 0;
 }
 
@@ -54,6 +54,6 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 }
 
 const struct task_kind kind_comm = {
-	"comm",	    &comm__descriptor, SCOPE_THREAD, .answer_bytes = NAME_BYTES,
+	"comm",	    &comm__descriptor, SCOPE_THREAD, .outlives = true, .answer_bytes = NAME_BYTES,
 	.ask = ask, .dump = dump,      .plan = plan, .stage = stage,
 };

@@ -150,13 +150,13 @@ class Sweep(case.Case):
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
-            return not [p for top in proc.children(os.getpid()) for p in proc.tree(top) if self.alive(p)]
+            return not proc.children(os.getpid())
         if not proc.until(look, 5):
             left = [f"{p} {s} {c.strip()}" for p, t, s, _, c in proc.activity(os.getpid()) if p != os.getpid()]
             raise Violation("processes are left:\n" + "\n".join(left))
 
     def end_tree(self):
-        for pid in proc.tree(self.root) if self.root in proc.children(os.getpid()) else []:
+        for pid in [p for top in proc.children(os.getpid()) for p in proc.tree(top)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.nobody_left()
@@ -276,6 +276,9 @@ class Sweep(case.Case):
         work = [(r, n, a) for a in actions for r, n in places]
         work += [(r, n, actions[i % len(actions)]) for i, (r, n) in enumerate(rest)] if not self.options.all else \
                 [(r, n, a) for a in actions for r, n in rest]
+        if self.options.fault:
+            work = [tuple(f.split(":")) for f in self.options.fault if f.split(":")[0] in
+                    (DUMP_ROLES if phase == "dump" else RESTORE_ROLES)]
         done = 0
         for role, n, action in work:
             if time.monotonic() > self.end:
@@ -341,6 +344,7 @@ class Sweep(case.Case):
         """The body, restored once more, finds everything as it was."""
         try:
             self.back("after the sweep")
+            self.statuses.clear()
             os.kill(self.root, proc.GO_SIGNAL)
             code = self.reap(self.root)
             if code:

@@ -28,14 +28,14 @@ static _Noreturn void child(int way)
 	sigset_t tstp;
 
 	must(setpgid(0, 0));
-	for (int i = 0; i < 3; i++)
-		must_true(!pthread_create(&thread[i], NULL, sleeper, NULL));
 	sigemptyset(&tstp);
 	sigaddset(&tstp, SIGTSTP);
-	if (way == BLOCKED) {
+	if (way == BLOCKED)
 		must_true(!pthread_sigmask(SIG_BLOCK, &tstp, NULL));
+	for (int i = 0; i < 3; i++)
+		must_true(!pthread_create(&thread[i], NULL, sleeper, NULL));
+	if (way == BLOCKED)
 		must(kill(getpid(), SIGTSTP));
-	}
 	event_add(ready);
 	event_wait(word, 1);
 	for (int i = 0; i < 3; i++)

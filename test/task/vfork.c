@@ -1,7 +1,7 @@
 /*
  * The window of a vfork: the parent cannot stop before its child lets it go. The child does so only
- * once a tracer is attached to it, so the dump must let it run; afterwards both are as if the dump
- * had come later.
+ * once a tracer is attached to the parent, so the dump must wait for it; afterwards both are as if the
+ * dump had come later.
  */
 /* harness: moves */
 #include "test.h"
@@ -12,10 +12,10 @@
 static uint32_t *windows;
 
 /* Runs on the parent's stack: no libc beyond system calls. */
-static bool is_traced(void)
+static bool is_traced(const char *path)
 {
 	char text[2048];
-	int fd = open("/proc/self/status", O_RDONLY);
+	int fd = open(path, O_RDONLY);
 	long n = read(fd, text, sizeof(text) - 1);
 	const char *line;
 
@@ -27,15 +27,17 @@ static bool is_traced(void)
 
 static void vforking(void *arg)
 {
+	char path[64];
 	int status;
 	pid_t pid;
 
 	(void)arg;
+	snprintf(path, sizeof(path), "/proc/%d/status", getpid());
 	checkpoint_arrive();
 	pid = vfork();
 	if (!pid) {
 		__atomic_add_fetch(windows, 1, __ATOMIC_SEQ_CST);
-		while (!is_traced() && !checkpoint_passed())
+		while (!is_traced(path) && !checkpoint_passed())
 			;
 		_exit(55);
 	}

@@ -11,7 +11,7 @@
 
 enum { USER = 1234 };
 
-static pid_t zombie(int code, uid_t uid)
+static pid_t user_zombie(int code, uid_t uid)
 {
 	pid_t pid = must(fork());
 	siginfo_t info;
@@ -29,6 +29,7 @@ static void member(void *arg)
 {
 	pid_t *sid = arg;
 
+	sid[1] = getpid();
 	checkpoint_wait();
 	check(getsid(0) == *sid && getpgid(0) == *sid, "session %d group %d", getsid(0), getpgid(0));
 }
@@ -50,7 +51,7 @@ static pid_t dead_session(pid_t *sid)
 
 static void ignoring(void *arg)
 {
-	pid_t pid = zombie(140, 0);
+	pid_t pid = user_zombie(140, 0);
 	int status;
 
 	(void)arg;
@@ -70,7 +71,7 @@ static void with_pending(void *arg)
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	must(sigprocmask(SIG_BLOCK, &chld, NULL));
-	pid = zombie(222, USER);
+	pid = user_zombie(222, USER);
 	checkpoint_wait();
 	check(sigtimedwait(&chld, &info, &(struct timespec){ 0, 0 }) == SIGCHLD);
 	check(info.si_pid == pid && info.si_uid == USER && info.si_code == CLD_EXITED &&
@@ -83,22 +84,20 @@ static void with_pending(void *arg)
 
 int main(void)
 {
-	pid_t *sid = shared_alloc(4096), leader, user;
+	pid_t *sid = shared_alloc(4096), *sid_member = sid + 1, leader, user;
 	siginfo_t info;
 	int status;
 
 	must(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	checkpoint_prepare();
 	leader = dead_session(sid);
-	user = zombie(201, USER);
+	user = user_zombie(201, USER);
 	task_run(ignoring, NULL);
 	task_run(with_pending, NULL);
 	checkpoint();
 	check(!waitid(P_PID, user, &info, WEXITED) && info.si_uid == USER && info.si_status == 201,
 	      "uid %d status %d", info.si_uid, info.si_status);
 	check(waitpid(leader, &status, 0) == leader && WEXITSTATUS(status) == 130);
-
-	for (pid_t pid; (pid = wait(&status)) > 0;)
-		check(status == 0, "task %d ends with %#x", pid, status);
+	check(waitpid(*sid_member, &status, 0) == *sid_member && status == 0, "%#x", status);
 	return test_end();
 }

@@ -224,6 +224,7 @@ struct pieces {
 	Mm mm;
 	uint64_t address[2], pages[2], offset[2], extent_offset[1], extent_pages[1], extent_hash[1];
 	uint32_t flags[2];
+	uint64_t half; /* hash of the first page */
 };
 
 static void fill_map(struct pieces *p, const char *content)
@@ -235,6 +236,7 @@ static void fill_map(struct pieces *p, const char *content)
 			      .offset = { 0, PAGE_BYTES },
 			      .extent_pages = { 2 } };
 	p->extent_hash[0] = page_hash(content, 2 * PAGE_BYTES);
+	p->half = page_hash(content, PAGE_BYTES);
 	p->map.n_address = p->map.n_pages = p->map.n_offset = p->map.n_flags = 2;
 	p->map.address = p->address;
 	p->map.pages = p->pages;
@@ -322,6 +324,7 @@ static void spoil(struct pieces *p, int what)
 	case 19: p->extent_pages[0] = 1ULL << 52; break;
 	case 20: p->mm.auxv.len = 8; p->mm.auxv.data = (uint8_t *)p->address; break;
 	case 21: p->vma[0].shared = 1; break; /* private pages of a shared mapping */
+	case 22: p->extent_pages[0] = 1; p->extent_hash[0] = p->half; break; /* half is checked */
 	default: break;
 	}
 }
@@ -329,7 +332,7 @@ static void spoil(struct pieces *p, int what)
 static void test_hostile(int dirfd)
 {
 	static char content[2 * PAGE_BYTES];
-	enum { CASES = 22 };
+	enum { CASES = 23 };
 
 	memset(content, 7, sizeof(content));
 	for (int what = 0; what < CASES; what++) {
