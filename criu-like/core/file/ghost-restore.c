@@ -131,19 +131,24 @@ static int write_content(const struct ghost_file *g, int fd)
 	return e;
 }
 
-static int make_regular(const struct ghost_file *g, const char *name)
+static int fill_named(const struct ghost_file *g, const char *name)
 {
-	_close_ int fd = sys_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	_close_ int fd = -1;
+	int e;
 
-	return fd < 0 ? fd : write_content(g, fd);
+	if (!S_ISREG(g->msg->mode))
+		return 0;
+	fd = sys_openat(AT_FDCWD, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+	e = fd < 0 ? fd : write_content(g, fd);
+	return e ? fail(e, "write the content of the deleted file '%s'", name) : 0;
 }
 
+/* Empty: the journal is told which file it is before anything is in it. */
 static int make_node(const struct ghost_file *g, const char *name)
 {
 	const Ghost *m = g->msg;
 
 	switch (m->mode & S_IFMT) {
-	case S_IFREG: return make_regular(g, name);
 	case S_IFDIR: return (int)sys(SYS_mkdirat, AT_FDCWD, name, 0700);
 	case S_IFLNK:
 		return m->target ? (int)sys(SYS_symlinkat, m->target, AT_FDCWD, name) : -EPROTO;
@@ -188,6 +193,8 @@ static int make_named(struct restore *r, struct ghost_file *g)
 	if (e)
 		return fail(e, "make the deleted file '%s' again", name);
 	e = journal_made(j, g->entry, &st);
+	if (!e)
+		e = fill_named(g, name);
 	return e ? e : set_metadata(g, name);
 }
 
