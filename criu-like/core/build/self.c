@@ -163,7 +163,8 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 	(void)sys(SYS_close_range, 0, ~0u, 0); /* nothing of it matters any more */
 	if (area_wait(r, WORD_DIE, 1))
 		_exit(1);
-	(void)sys(SYS_prctl, PR_SET_NAME, t->comm); /* cannot fail for a valid string */
+	if (sys(SYS_prctl, PR_SET_NAME, t->comm) < 0)
+		give_up(r); /* cannot happen to a valid string */
 	become_owner(t);
 	signal_no_core();
 	if (sig)

@@ -27,20 +27,36 @@
 
 static const uint64_t birth_bound_ns = 20000000000ULL;
 
-char watch_state(pid_t pid, uint32_t *ret_threads)
+static long read_stat(pid_t pid, struct proc_stat *ret)
 {
 	char path[32], text[1024];
-	struct proc_stat s;
 	_close_ int fd = -1;
 	long n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid); /* always fits */
 	fd = (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	n = fd < 0 ? fd : sys(SYS_read, fd, text, sizeof(text));
-	if (n == -ENOENT || n == -ESRCH)
-		return 'X';
-	if (n <= 0 || proc_stat_parse((struct span){ text, (size_t)n }, &s))
-		return 0;
+	return n < 0 ? n : proc_stat_parse((struct span){ text, (size_t)n }, ret);
+}
+
+int watch_exit_code(pid_t pid, int32_t *ret)
+{
+	struct proc_stat s;
+	long n = read_stat(pid, &s);
+
+	if (n)
+		return fail(n, "status of zombie %d", pid);
+	*ret = s.exit_code;
+	return 0;
+}
+
+char watch_state(pid_t pid, uint32_t *ret_threads)
+{
+	struct proc_stat s;
+	long n = read_stat(pid, &s);
+
+	if (n)
+		return n == -ENOENT || n == -ESRCH ? 'X' : 0;
 	*ret_threads = s.num_threads;
 	return s.state;
 }

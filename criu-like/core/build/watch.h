@@ -12,3 +12,5 @@ int watch_wait(struct restore *r, enum area_word w, uint32_t target);
 /* State of a process or thread and the number of its threads, as in /proc/PID/stat; 'X': gone, 0:
  * not known. */
 char watch_state(pid_t pid, uint32_t *ret_threads);
+/* The wait status of a zombie. */
+int watch_exit_code(pid_t pid, int32_t *ret);

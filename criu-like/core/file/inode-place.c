@@ -56,6 +56,8 @@ static int make_parents(struct restore *r, const char *path)
 			e = make_parent(r, dir);
 		else if (!e && !S_ISDIR(st.st_mode))
 			return -ENOTDIR;
+		else if (e)
+			e = fail(e, "look at '%s'", dir);
 		if (e)
 			return e;
 	}

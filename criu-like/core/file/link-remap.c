@@ -81,7 +81,7 @@ static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 		(void)journal_recover(&d->arena, d->opt->work_fd); /* reported */
 		d->journal = journal_new(&d->arena, d->opt->work_fd);
 	}
-	r = journal_add(d->journal, JOURNAL_UNLINK, name, &entry);
+	r = journal_add(d->journal, JOURNAL_REMAP, name, &entry);
 	if (r)
 		return r;
 	*vec_push(&d->arena, &s->remap_entry) = entry;
