@@ -24,6 +24,7 @@
 #include "core/attach.h"
 #include "core/birth.h"
 #include "core/file.h"
+#include "core/fork-memory.h"
 #include "core/head.h"
 #include "core/hook.h"
 #include "core/inode.h"
@@ -110,7 +111,8 @@ static int prepare(void *c)
 	k = own_table_trim(r);
 	k = k ?: inode_create_ghosts(r);
 	k = k ?: files_open_shared(r);
-	return (int)k ?: memory_create(r);
+	k = k ?: memory_create(r);
+	return (int)k ?: fork_memory_prepare(r);
 }
 
 static void undo_prepare(void *c)
@@ -252,6 +254,7 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 		statistics_print_restore(r, stdout);
 	if (r->set)
 		image_set_close(r->set);
+	programs_free(r);
 	arena_deinit(&r->arena);
 	return k;
 }
