@@ -2,7 +2,9 @@
  * Where the crash frames lie. Below a thread's stack pointer may be anything (a coroutine's stack
  * is a piece of somebody's heap), but the bottom of the process' initial stack is only reached by
  * deep recursion: pages there that were never touched (pagemap) are taken, or pages of zeroes far
- * below every stack pointer, which is what is left behind when frames are zeroed after use.
+ * below every stack pointer, which is what is left behind when frames are zeroed after use. After
+ * deep recursion there are none: then what it left behind is saved and put back, and a stack in use
+ * down to its lowest pages grows.
  * process_vm_writev, not /proc/PID/mem: the latter would silently grow a stack.
  *
  * A single write within one page is atomic with respect to our own death: the copy is not
@@ -24,6 +26,7 @@ enum {
 	CHAIN_BYTES = 16,
 	SLOT_BYTES = CHAIN_BYTES + FRAME_CONTEXT_BYTES,
 	MARGIN_BYTES = 32 * 1024, /* below the deepest stack pointer */
+	FAR_BYTES = 64 * 1024,	  /* the same for pages that hold something */
 	PAGES_LOOKED_AT = 512,
 	XSTATE_MAX = 16384,
 };
@@ -38,7 +41,7 @@ static uint32_t xstate_room(const struct victim_thread *v)
 }
 
 /* How far up frames may go: well below every stack pointer in [stack]. */
-static uint64_t limit(struct dump *d, const struct victim_mm *mm)
+static uint64_t limit(struct dump *d, const struct victim_mm *mm, uint64_t margin)
 {
 	uint64_t top = mm->stack + mm->stack_len;
 
@@ -48,7 +51,7 @@ static uint64_t limit(struct dump *d, const struct victim_mm *mm)
 		if (!(*t)->dead && *(*t)->victim->mm == mm && sp >= mm->stack && sp < top)
 			top = sp;
 	}
-	return top < mm->stack + MARGIN_BYTES ? mm->stack : top - MARGIN_BYTES;
+	return top < mm->stack + margin ? mm->stack : top - margin;
 }
 
 static bool zero_page(const struct victim_mm *mm, uint64_t address)
@@ -89,25 +92,66 @@ static uint64_t unused(const struct victim_mm *mm, const uint64_t *entry, size_t
 	return 0;
 }
 
-int frames_choose(struct dump *d, struct victim_mm *mm)
+/* The lowest pages that are taken into account. */
+static int look_for_unused(struct dump *d, struct victim_mm *mm, size_t n_frame)
 {
-	struct task *t = mm->task;
-	uint32_t room = xstate_room(task_main(t)->victim);
-	uint64_t entry[PAGES_LOOKED_AT], top = mm->stack_len ? limit(d, mm) : 0;
-	size_t n = top > mm->stack ? (top - mm->stack) / PAGE : 0;
-	_close_ int fd = (int)sys(SYS_openat, t->proc_fd, "pagemap", 02000000 /* O_CLOEXEC */, 0);
+	uint64_t entry[PAGES_LOOKED_AT], top = limit(d, mm, MARGIN_BYTES);
+	size_t n = (top - mm->stack) / PAGE;
+	_close_ int fd = (int)sys(SYS_openat, mm->task->proc_fd, "pagemap",
+				  02000000 /* O_CLOEXEC */, 0);
 	int r = fd < 0 ? fd : 0;
 
 	n = n < PAGES_LOOKED_AT ? n : PAGES_LOOKED_AT;
 	r = r ? r : io_pread(fd, entry, n * sizeof(*entry), mm->stack / PAGE * sizeof(*entry));
 	if (r < 0)
-		return fail(r, "task %d: pagemap of its stack", t->pid);
-	mm->frames_len = FRAME_HEAD_BYTES + FRAME_SLOTS * room;
-	mm->frames = unused(mm, entry, n, (mm->frames_len + PAGE - 1) / PAGE);
-	if (!mm->frames)
-		return refuse(&d->blockers, t->pid, "stack",
-			      "no untouched pages at its bottom to keep the way home in", NULL);
+		return fail(r, "task %d: pagemap of its stack", mm->task->pid);
+	mm->frames = unused(mm, entry, n, n_frame);
 	return 0;
+}
+
+/* What deep calls have left behind, far below every stack pointer: nobody reads it, and it is put back. */
+static void take_left_behind(struct dump *d, struct victim_mm *mm)
+{
+	char *under = arena_alloc(&d->arena, mm->frames_len);
+
+	if (limit(d, mm, FAR_BYTES) < mm->stack + mm->frames_len ||
+	    io_pread(mm->mem_fd, under, mm->frames_len, mm->stack) < 0)
+		return;
+	mm->under = under;
+	mm->frames = mm->stack;
+}
+
+/* All of the stack is in use: it grows, as it would in the next call. A limit may forbid that. */
+static void grow(struct victim_mm *mm, size_t n_frame)
+{
+	static const char zero[PAGE];
+
+	for (size_t i = 1; i <= n_frame; i++)
+		if (io_pwrite(mm->mem_fd, zero, PAGE, mm->stack - i * PAGE) < 0)
+			return;
+	mm->frames = mm->stack - n_frame * PAGE;
+}
+
+int frames_choose(struct dump *d, struct victim_mm *mm)
+{
+	uint32_t room = xstate_room(task_main(mm->task)->victim);
+	size_t n;
+	int r = 0;
+
+	mm->frames_len = FRAME_HEAD_BYTES + FRAME_SLOTS * room;
+	mm->under = NULL;
+	n = (mm->frames_len + PAGE - 1) / PAGE;
+	if (mm->stack_len)
+		r = look_for_unused(d, mm, n);
+	if (!r && mm->stack_len && !mm->frames)
+		take_left_behind(d, mm);
+	if (!r && mm->stack_len && !mm->frames)
+		grow(mm, n);
+	if (r < 0 || mm->frames)
+		return r;
+	return refuse(&d->blockers, mm->task->pid, "stack",
+		      "it has no room to keep the way home in and cannot grow",
+		      "raise its limit on stack size");
 }
 
 uint64_t frames_chain(const struct victim_mm *mm, const struct victim_thread *v)
@@ -170,7 +214,8 @@ int frames_hand_over(struct victim_mm *mm, const struct victim_thread *from,
 int frames_clear(struct victim_mm *mm)
 {
 	static const char zero[FRAME_HEAD_BYTES + FRAME_SLOTS * (XSTATE_MAX + 64)];
-	int r = mm->frames ? io_pwrite(mm->mem_fd, zero, mm->frames_len, mm->frames) : 0;
+	const void *under = mm->under ? mm->under : zero;
+	int r = mm->frames ? io_pwrite(mm->mem_fd, under, mm->frames_len, mm->frames) : 0;
 
 	if (!r)
 		mm->frames = 0;

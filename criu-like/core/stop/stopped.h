@@ -44,6 +44,7 @@ struct victim_mm {
 	uint64_t vdso_end;
 	uint64_t frames; /* where frames lie; 0: not chosen yet */
 	uint32_t frames_len;
+	const void *under; /* what was there before, to be put back; NULL: zeroes */
 	char frame[FRAME_HEAD_BYTES];		 /* what lies there */
 	struct victim_thread *slot[FRAME_SLOTS]; /* whose frame; NULL: free */
 	uint64_t blob, blob_len;		 /* len 0: not mapped */
