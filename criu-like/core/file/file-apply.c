@@ -240,9 +240,10 @@ static int stage_objects(struct prog *p, const struct stage_at *at, struct file_
 		const struct fd_kind *k = (*o)->o.kind;
 		int e;
 
-		if ((*o)->first != t || !k->stage || (*o)->inherited >= 0)
+		if ((*o)->first != t || (*o)->inherited >= 0)
 			continue;
-		e = k->stage(p, at, &(*o)->o, (int)(*o)->number);
+		owner_stage(p, at, &(*o)->o, (int)(*o)->number);
+		e = !k->stage ? 0 : k->stage(p, at, &(*o)->o, (int)(*o)->number);
 		if (e)
 			return e;
 	}
