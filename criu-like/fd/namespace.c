@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 
