@@ -26,6 +26,8 @@ int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *
 	w->buffer = arena_alloc(a, BATCH_BYTES);
 	map_init(&w->shared, a);
 	map_init(&w->content, a);
+	if (sys(SYS_getrandom, &w->seed, sizeof(w->seed), 0) != sizeof(w->seed))
+		return fail(-EIO, "random bits for the digests of pages");
 	return 0;
 }
 

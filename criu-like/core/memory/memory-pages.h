@@ -29,7 +29,8 @@ struct page_writer {
 	pid_t pid;
 	int fd;                            /* /proc/PID/mem or the object */
 	VEC(struct extent) extent;
-	struct map content;                /* hashes of a page -> store offset + 1 */
+	uint64_t seed;                     /* of the digests, random */
+	struct map content;                /* digest of a page -> store offset + 1 */
 	struct map shared;                 /* (address, frame) -> store offset + 1 */
 };
 

@@ -102,15 +102,16 @@ static int add_shared(struct scan *s, uint64_t start, uint64_t end, uint32_t fla
 	return r;
 }
 
-/* Equal content is saved once. Two hashes of 64 bits: equal by chance never. */
+/* Equal content is saved once: 128 bits under a secret seed are equal for equal pages only. */
 static int store_or_refer(struct scan *s, uint64_t page, const char *bytes)
 {
 	struct map *known = &s->m->writer.content;
-	uint64_t a = page_hash(bytes, PAGE_BYTES), b = page_hash(bytes + 8, PAGE_BYTES - 16);
-	uintptr_t at = (uintptr_t)map_get(known, a, b);
+	struct page_digest digest = page_digest(bytes, PAGE_BYTES, s->m->writer.seed);
+	uintptr_t at = (uintptr_t)map_get(known, digest.low, digest.high);
 
 	if (!at) {
-		map_put(known, a, b, (void *)(uintptr_t)(s->m->writer.next + 1));
+		map_put(known, digest.low, digest.high,
+			(void *)(uintptr_t)(s->m->writer.next + 1));
 		return store_piece(s, page, page + PAGE_BYTES, 0);
 	}
 	run_append(&s->d->arena, s->mm, (struct run){ page, page + PAGE_BYTES, at - 1, 0 });
