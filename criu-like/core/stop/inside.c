@@ -189,8 +189,11 @@ int inside_await_marker(struct dump *d, struct victim_thread *v)
 		if (r < 0)
 			return fail(r, "task %d: wait for injected code in thread %d", v->task->pid,
 				    v->tid);
-		if (!s.event && own_marker(v, s.sig))
+		if (!s.event && own_marker(v, s.sig)) {
+			/* Else a dying tool would leave it pending where the thread's own mask blocks it. */
+			(void)trace_swallow(v->tid);
 			return 0;
+		}
 		if (!s.event && s.sig == TRACE_SYSCALL_STOP && own_call(v, &entered))
 			return 0;
 		if (!s.event && !harmless(s.sig))

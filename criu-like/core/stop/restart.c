@@ -76,7 +76,7 @@ int restart_repair(struct dump *d, struct victim_thread *v)
 	int r = trace_get_regset(v->tid, NOTE_PRSTATUS, &v->live, sizeof(v->live));
 
 	if (r < 0)
-		return r;
+		return fail(r, "task %d: registers of thread %d", v->task->pid, v->tid);
 	if (!regs_native(&v->live, r))
 		return refuse(&d->blockers, v->task->pid, "thread", "it runs in 32-bit mode", NULL);
 	if (regs_call(&v->live) >= 0 && regs_result(&v->live) == -EINTR &&
@@ -90,7 +90,8 @@ int restart_repair(struct dump *d, struct victim_thread *v)
 	}
 	changed |= repair_rseq(v, &rseq_cs) > 0;
 	v->rseq_cs = rseq_cs;
-	return changed ? trace_set_regset(v->tid, NOTE_PRSTATUS, &v->live, sizeof(v->live)) : 0;
+	r = changed ? trace_set_regset(v->tid, NOTE_PRSTATUS, &v->live, sizeof(v->live)) : 0;
+	return r < 0 ? fail(r, "task %d: repair the call of thread %d", v->task->pid, v->tid) : 0;
 }
 
 struct user_regs_struct restart_rewound(const struct victim_thread *v, int64_t *ret_sleep)
