@@ -14,10 +14,7 @@
 
 struct file_table *graph_table(const struct file_plan *p, uint32_t id)
 {
-	vec_foreach(t, &p->table)
-		if ((*t)->id == id)
-			return *t;
-	return NULL;
+	return id < p->n_task ? p->table_of[id] : NULL;
 }
 
 static bool raise_flag(bool *flag, bool to)

@@ -27,6 +27,7 @@ struct file_table {
 	VEC(struct planned *) late;    /* arrive over the channel, in this order */
 	struct table_meeting *meeting; /* file-table.c */
 	unsigned int n_task;	       /* that fill it together */
+	unsigned int n_user;	       /* that have it, those included */
 	unsigned int channel[2];       /* parked numbers: the coordinator's end, the task's */
 };
 struct file_plan {
@@ -34,6 +35,8 @@ struct file_plan {
 	VEC(struct planned *) all;   /* by id */
 	VEC(struct planned *) order; /* what is needed first */
 	VEC(struct file_table *) table;
+	struct file_table **table_of; /* by task index, which is the number of a table */
+	size_t n_task;
 	struct number_range parked; /* in no table of the tree */
 	unsigned int highest;	    /* number that any table of the restore ever held */
 	unsigned long limit;	    /* RLIMIT_NOFILE while restoring */

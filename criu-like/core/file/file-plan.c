@@ -162,6 +162,7 @@ static int add_table(struct restore *r, uint32_t id, const FdTable *msg)
 	t->msg = msg;
 	t->entry = arena_array(&r->arena, struct planned *, msg->n_entry);
 	*vec_push(&r->arena, &r->files->table) = t;
+	r->files->table_of[id] = t;
 	for (size_t i = 0; i < msg->n_entry; i++) {
 		int e = add_entry(r, t, i);
 
@@ -269,6 +270,8 @@ int files_plan(struct restore *r)
 	int e;
 
 	map_init(&f->by_id, &r->arena);
+	f->n_task = r->tree.task.n;
+	f->table_of = arena_array(&r->arena, struct file_table *, f->n_task);
 	e = read_objects(r);
 	if (!e)
 		e = read_kinds(r);

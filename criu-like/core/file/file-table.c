@@ -45,10 +45,15 @@ int table_prepare(struct restore *r)
 	p = sys(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p < 0)
 		return fail(p, "map memory for the tasks to meet in");
-	vec_foreach(t, &r->files->table) {
+	vec_foreach(t, &r->files->table)
 		(*t)->meeting = (struct table_meeting *)p + (t - r->files->table.v);
-		vec_foreach(task, &r->tree.task)
-			(*t)->n_task += takes_part(*task, (*t)->id);
+	vec_foreach(task, &r->tree.task) {
+		struct file_table *t = graph_table(r->files, (*task)->files);
+
+		if (!t || (*task)->state == TASK_ZOMBIE)
+			continue;
+		t->n_task += takes_part(*task, t->id);
+		t->n_user++;
 	}
 	return 0;
 }
@@ -160,12 +165,9 @@ static int grow(unsigned int slots)
 int table_fit(struct self *s, struct file_table *t, unsigned int first_unused)
 {
 	const unsigned int slots = t->msg->has_slots ? t->msg->slots : SLOTS_BORN;
-	bool alone = true;
 	int r = 0;
 
-	vec_foreach(o, &s->r->tree.task)
-		alone &= *o == s->task || (*o)->state == TASK_ZOMBIE || (*o)->files != t->id;
-	if (alone && s->r->files->highest >= slots && first_unused <= slots)
+	if (t->n_user < 2 && s->r->files->highest >= slots && first_unused <= slots)
 		r = shrink(s, first_unused);
 	return !r && slots > SLOTS_BORN && slots >= first_unused && slots <= s->r->files->limit
 		       ? grow(slots)
