@@ -24,6 +24,7 @@
 #include "core/build/attach.h"
 #include "core/build/birth.h"
 #include "core/file/file.h"
+#include "core/build/fork-memory.h"
 #include "core/head.h"
 #include "core/hook.h"
 #include "core/file/inode.h"
@@ -114,7 +115,8 @@ static int prepare(void *c)
 	k = own_table_trim(r);
 	k = k ?: inode_create_ghosts(r);
 	k = k ?: files_open_shared(r);
-	return (int)k ?: memory_create(r);
+	k = k ?: memory_create(r);
+	return (int)k ?: fork_memory_prepare(r);
 }
 
 static void undo_prepare(void *c)
@@ -261,6 +263,7 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 		statistics_print_restore(r, stdout);
 	if (r->set)
 		image_set_close(r->set);
+	programs_free(r);
 	arena_deinit(&r->arena);
 	return k;
 }

@@ -27,6 +27,7 @@ struct program {
 
 struct program_set {
 	struct program *of; /* by thread index */
+	struct arena arena; /* of what no task needs */
 };
 
 enum {
@@ -144,10 +145,11 @@ int programs_build(struct restore *r)
 	int k = 0;
 
 	r->programs = arena_new(&r->arena, struct program_set);
+	arena_init(&r->programs->arena);
 	r->programs->of = arena_array(&r->arena, struct program, n);
 	r->born_at = area_take(r, (uint32_t)r->births->all.n);
 	for (size_t i = 0; i < n; i++) {
-		prog_init(&r->programs->of[i].prog, &r->arena, (uint32_t)i);
+		prog_init(&r->programs->of[i].prog, &r->programs->arena, (uint32_t)i);
 		r->programs->of[i].stack = area_take(r, AREA_STACK_BYTES);
 	}
 	for (size_t i = 0; !k && i < n; i++)
@@ -175,6 +177,17 @@ void programs_report_failure(const struct restore *r)
 		return;
 	(void)fail(-rep->error, "task %d: %s", r->tree.thread.v[rep->task]->tid,
 		   prog_label(&r->programs->of[rep->task].prog, rep->where));
+}
+
+const struct arena *programs_arena(const struct restore *r)
+{
+	return &r->programs->arena;
+}
+
+void programs_free(struct restore *r)
+{
+	if (r->programs)
+		arena_deinit(&r->programs->arena);
 }
 
 void programs_print(const struct restore *r, FILE *out)

@@ -161,8 +161,7 @@ static int wait_until_reaped(const struct task *t, uint64_t until)
 	return 0;
 }
 
-/* A restore needs all the numbers; descendants go to an init or subreaper, which has its own pace.
- */
+/* A restore needs all the numbers; descendants go to an init or subreaper with its own pace. */
 static int wait_until_all_reaped(struct dump *d)
 {
 	uint64_t until = time_now_ns() + REAP_TIMEOUT_S * 1000000000ULL;
@@ -171,9 +170,9 @@ static int wait_until_all_reaped(struct dump *d)
 		return must_reap(d, d->tree.task.v[0]);
 	for (size_t i = 1; i < d->tree.task.n; i++)
 		if (wait_until_reaped(d->tree.task.v[i], until)) {
-			log_warn(
-				"task %d is dead, but the init or subreaper of its parent has not reaped it",
-				d->tree.task.v[i]->pid);
+			log_warn("task %d is dead, but the init or subreaper that got it has not "
+				 "reaped it",
+				 d->tree.task.v[i]->pid);
 			break;
 		}
 	return 0;
