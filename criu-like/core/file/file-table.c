@@ -169,7 +169,7 @@ int table_fit(struct self *s, struct file_table *t, unsigned int first_unused)
 
 	if (t->n_user < 2 && s->r->files->highest >= slots && first_unused <= slots)
 		r = shrink(s, first_unused);
-	return !r && slots > SLOTS_BORN && slots >= first_unused && slots <= s->r->files->limit
+	return !r && slots > SLOTS_BORN && slots > first_unused && slots <= s->r->files->limit
 		       ? grow(slots)
 		       : r;
 }
