@@ -14,6 +14,7 @@ struct journal;
 enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
 	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
+	JOURNAL_RETURN, /* the file `made` may lie here under NAME.torpor-N: it belongs to NAME */
 };
 
 /* Nothing is written before the first entry. */
