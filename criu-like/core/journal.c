@@ -21,7 +21,7 @@
 #include "kernel/proc.h"
 
 static const char file_name[] = "journal";
-static const char *const op_name[] = { "unlink", "rmdir", "remap" };
+static const char *const op_name[] = { "unlink", "rmdir", "remap", "return" };
 
 struct entry {
 	enum journal_op op;
@@ -122,6 +122,22 @@ int journal_done(struct journal *j, uint32_t id)
 	return put(j, arena_printf(j->arena, "done %" PRIu32 "\n", id));
 }
 
+/* A file that gave its name away for a moment. */
+static int give_back(const struct entry *e)
+{
+	char name[4096];
+	const char *end = strstr(e->path, ".torpor-"), *next = end;
+	int r;
+
+	while (next && (next = strstr(next + 1, ".torpor-")))
+		end = next; /* the last one */
+	if (!end || (size_t)(end - e->path) >= sizeof(name))
+		return 0;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)(end - e->path), e->path); /* fits */
+	r = (int)sys(SYS_renameat2, AT_FDCWD, e->path, AT_FDCWD, name, 0);
+	return r ? fail(r, "give '%s' its name back", name) : 0;
+}
+
 static int undo(struct entry *e)
 {
 	struct stat st;
@@ -134,6 +150,8 @@ static int undo(struct entry *e)
 	if (e->made ? st.st_dev != e->dev || st.st_ino != e->ino
 		    : S_ISREG(st.st_mode) && st.st_size)
 		return 0; /* somebody else's by now */
+	if (e->op == JOURNAL_RETURN)
+		return e->made ? give_back(e) : 0;
 	r = sys_unlinkat(AT_FDCWD, e->path, e->op == JOURNAL_RMDIR ? AT_REMOVEDIR : 0);
 	if (r == -ENOTEMPTY || r == -ENOENT)
 		return 0; /* it is used by others now, or gone */

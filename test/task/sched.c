@@ -2,6 +2,7 @@
  * Scheduling per thread: policy, nice, real-time priority, reset-on-fork, affinity, io priority,
  * timer slack. What this machine does not permit at all (real-time classes under a cgroup without
  * budget) is left at what it is.
+ * harness: versions
  */
 #include "test.h"
 

@@ -2,6 +2,7 @@
  * Sessions and groups in the ways programs make them: a child of a sibling (CLONE_PARENT) in the
  * sibling's session, a task that changed its session after its child was born, a daemon (child of a
  * child that ended) below a subreaper, and a group that a signal to -pgid still reaches.
+ * harness: versions
  */
 #include "test.h"
 

@@ -269,11 +269,16 @@ static int remove_one(struct restore *r, struct ghost_file *g)
 		return 0;
 	vec_foreach(a, &g->alias)
 		if (a->name)
-			(void)inode_unlink(r, a->name, a->entry,
-					   false); /* reported there, and in the journal */
+			(void)inode_vanish(r, a->name, a->path,
+					   a->entry); /* reported there, and in the journal */
 	(void)sys(SYS_utimensat, AT_FDCWD, g->name, times,
 		  AT_SYMLINK_NOFOLLOW); /* fails only if it was not made */
-	e = adopt(r, g) ? 0 : inode_unlink(r, g->name, g->entry, S_ISDIR(g->msg->mode));
+	if (adopt(r, g))
+		e = 0;
+	else if (S_ISDIR(g->msg->mode))
+		e = inode_unlink(r, g->name, g->entry, true);
+	else
+		e = inode_vanish(r, g->name, g->msg->path, g->entry);
 	g->name = NULL;
 	return e;
 }

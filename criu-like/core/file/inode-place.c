@@ -3,10 +3,12 @@
  *
  * A file that was deleted while open shows its last name, so it is made under that name and removed
  * again. Parents that are gone too are made and removed with it. If another file has the name by
- * now, that file is left alone and a similar name is used: the text that the task sees differs
- * then. All of it is in the journal before it is made.
+ * now, a name beside it is used, and at the end both change places for the moment between two
+ * renames: that file is the same as before, and the kernel shows the old name for the deleted one.
+ * All of it is in the journal before it is made.
  */
 #include <errno.h>
+#include <linux/fs.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -126,6 +128,41 @@ int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_di
 	if (e && e != -ENOENT)
 		return fail(e, "remove '%s'", name);
 	return journal_done(restore_journal(r), entry);
+}
+
+/*
+ * Two atomic steps; in between the journal knows where the other file is. 0: done, 1: nothing was
+ * changed, -errno: the other file lies under `name` (and the journal will give it its name back).
+ */
+static int change_places(struct restore *r, const char *name, const char *path)
+{
+	struct journal *j = restore_journal(r);
+	struct stat st;
+	uint32_t entry;
+	int e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+
+	if (e || S_ISDIR(st.st_mode) || journal_add(j, JOURNAL_RETURN, name, &entry))
+		return 1;
+	e = journal_made(j, entry, &st);
+	if (!e)
+		e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, RENAME_EXCHANGE);
+	if (e) {
+		(void)journal_done(j, entry); /* nothing was changed */
+		return 1;
+	}
+	e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, 0);
+	return e ? fail(e, "give '%s' its name back", path) : journal_done(j, entry);
+}
+
+int inode_vanish(struct restore *r, const char *name, const char *path, uint32_t entry)
+{
+	size_t len = strlen(path);
+	bool beside = !strncmp(name, path, len) && !strncmp(name + len, ".torpor-", 8);
+	int e = beside ? change_places(r, name, path) : 1;
+
+	if (e > 0)
+		return inode_unlink(r, name, entry, false);
+	return e ? e : journal_done(restore_journal(r), entry);
 }
 
 int inode_unplace(struct restore *r)
