@@ -80,3 +80,12 @@ $(BUILD)/test/engine/%: test/engine/%.c $(BUILD)/libtorpor.a
 .PHONY: engine
 engine: $(ENGINE)
 	@failed=0; for t in $(ENGINE); do echo "# $${t##*/}"; $$t || failed=1; done; exit $$failed
+
+# --- what must hold when the tool fails or dies, and when its input or its surroundings are broken -----
+.PHONY: sweep sweep-some robust
+sweep: $(BUILD)/torpor bodies
+	test/sweep --all
+sweep-some: $(BUILD)/torpor bodies
+	test/sweep --seconds 120
+robust: $(BUILD)/torpor bodies
+	test/tool/robust
