@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "core/file/file.h"
+#include "core/file/inode.h"
 #include "core/refuse.h"
 #include "core/build/stand-in.h"
 #include "kernel/descriptor.h"
@@ -107,11 +108,11 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 	struct stand_in s = {
 		.pid = m->pid, .uid = (uid_t)-1, .gid = (gid_t)-1, .during = open_path, .arg = &p
 	};
-	int r = m->dead ? stand_in_run(&s) : open_path(&p, 0);
+	bool exists = !m->dead || inode_stands_in(o->r, m->pid);
+	int r = exists ? open_path(&p, 0) : stand_in_run(&s);
 	_close_ int fd = p.fd;
 	long at;
 
-	(void)o;
 	if (r)
 		return fail(r, "open '%s'", m->path);
 	at = obj->ofd->pos && !(obj->ofd->flags & O_PATH) && !m->dead

@@ -1,4 +1,4 @@
-/* A thousand threads with names, masks and stacks of their own. */
+/* Three hundred threads with names, masks and stacks of their own. */
 #include "test.h"
 
 #include <pthread.h>
@@ -6,7 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-enum { COUNT = 1000 };
+enum { COUNT = 300 };
 
 static uint32_t *ready, *word;
 static pthread_t threads[COUNT];

@@ -19,3 +19,7 @@ struct stand_in {
 };
 /* 0 or -errno; reported. The process is reaped. */
 int stand_in_run(const struct stand_in *s);
+
+/* One that only exists, in /proc, until it is ended. 0 or -errno; reported. */
+int stand_in_start(pid_t pid);
+void stand_in_end(pid_t pid);

@@ -8,7 +8,9 @@
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -126,6 +128,17 @@ static void note_flags(const struct inode_look *l, Ghost *m)
 	}
 }
 
+/* Whose directory in /proc it is; 0: no such thing. */
+static pid_t dead_process(const struct inode_look *l)
+{
+	struct statfs fs;
+
+	if (!S_ISDIR(l->st.st_mode) || strncmp(l->path, "/proc/", 6) ||
+	    sys(SYS_fstatfs, l->fd, &fs) || fs.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	return (pid_t)strtol(l->path + 6, NULL, 10);
+}
+
 static int fill(struct dump *d, const struct inode_look *l, Ghost *m)
 {
 	char target[4097];
@@ -143,6 +156,8 @@ static int fill(struct dump *d, const struct inode_look *l, Ghost *m)
 	m->has_rdev = S_ISCHR(l->st.st_mode) || S_ISBLK(l->st.st_mode);
 	m->rdev = m->has_rdev ? l->st.st_rdev : 0;
 	find_birth(d, l, m);
+	m->dead_pid = dead_process(l);
+	m->has_dead_pid = m->dead_pid > 0;
 	if (!S_ISLNK(l->st.st_mode))
 		return save_xattrs(d, l, m);
 	r = sys_readlink(l->fd, "", target, sizeof(target));

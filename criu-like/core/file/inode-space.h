@@ -19,6 +19,7 @@ struct ghost_file { /* restore */
 	const char *name; /* the name it has during the restore; NULL: none */
 	uint32_t entry;	  /* number in the journal */
 	int fd;		  /* without a name (O_TMPFILE): the description itself; -1 */
+	bool stands_in;	  /* a process was made that has its directory in /proc */
 	VEC(struct ghost_alias) alias;
 };
 struct remap_file { /* restore */
@@ -93,3 +94,5 @@ int inode_link(struct restore *r, const char *existing, const char *path, struct
 int inode_vanish(struct restore *r, const char *name, const char *path, uint32_t entry);
 /* Removes a name that was made; `is_dir` for directories. */
 int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir);
+/* The same for one that was made for `path`: that is the name the kernel will tell. */
+int inode_unlink_as(struct restore *r, const struct made_dir *made, const char *path, bool is_dir);

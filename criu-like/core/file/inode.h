@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -41,3 +42,5 @@ int inode_open(struct restore *r, const FileRef *f, int flags);
  * restored, the links that the dump made are removed as well: the tasks hold the files now.
  */
 int inode_remove_ghosts(struct restore *r, bool restored);
+/* Whether a process that was gone exists for the moment (a working directory in /proc needs it). */
+bool inode_stands_in(const struct restore *r, pid_t pid);

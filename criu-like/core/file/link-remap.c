@@ -233,7 +233,9 @@ int remap_remove_all(struct restore *r, bool restored)
 	int first = 0;
 
 	vec_foreach(m, &r->inodes->remap) {
-		int e = m->name ? inode_unlink(r, m->name, m->entry, false) : 0;
+		int e = !m->name ? 0
+				 : inode_unlink_as(r, &(struct made_dir){ m->name, m->entry },
+						   m->msg->original, false);
 
 		m->name = NULL;
 		if (!e && m->by_handle)
