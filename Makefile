@@ -24,7 +24,7 @@ PROTO_C := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
 PROTO_O := $(PROTO_C:.c=.o)
 
 # --- host code ----------------------------------------------------------------------------------
-LAYERS := base kernel core fd sock mem task ns mnt net rpc
+LAYERS := base kernel core core/stop core/file core/memory core/build fd sock mem task ns mnt net rpc
 LIB_C := $(foreach d,$(LAYERS),$(wildcard criu-like/$(d)/*.c)) $(wildcard images/*.c)
 LIB_O := $(LIB_C:%.c=$(BUILD)/%.o)
 TOOL_C := $(wildcard criu-like/*.c)

@@ -13,18 +13,18 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/head.h"
 #include "core/hook.h"
-#include "core/inode.h"
+#include "core/file/inode.h"
 #include "core/journal.h"
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "core/phase.h"
 #include "core/pidfile.h"
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
-#include "core/victim.h"
+#include "core/stop/victim.h"
 
 static int hook(const struct dump *d, const char *point)
 {

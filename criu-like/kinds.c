@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-#include "core/file.h"
-#include "core/memory-kind.h"
+#include "core/file/file.h"
+#include "core/memory/memory-kind.h"
 
 #define TASK_KIND_EXTERN(name) extern const struct task_kind kind_##name;
 #define FD_KIND_EXTERN(name) extern const struct fd_kind kind_##name;

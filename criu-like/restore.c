@@ -20,26 +20,30 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "core/area.h"
-#include "core/attach.h"
-#include "core/birth.h"
-#include "core/file.h"
+#include "core/build/area.h"
+#include "core/build/attach.h"
+#include "core/build/birth.h"
+#include "core/file/file.h"
+#include "core/build/fork-memory.h"
 #include "core/head.h"
 #include "core/hook.h"
-#include "core/inode.h"
+#include "core/file/inode.h"
 #include "core/journal.h"
-#include "core/memory.h"
-#include "core/own-table.h"
+#include "core/memory/memory.h"
+#include "core/build/own-table.h"
 #include "core/phase.h"
 #include "core/pidfile.h"
-#include "core/program.h"
-#include "core/self.h"
+#include "core/build/program.h"
+#include "core/build/self.h"
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
-#include "core/watch.h"
+#include "core/build/watch.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
+
+/* The bit of a wait status that says so; zombies leave no core again. */
+static const int core_dumped = 0x80;
 
 static int read_images(void *c)
 {
@@ -114,7 +118,8 @@ static int prepare(void *c)
 	k = own_table_trim(r);
 	k = k ?: inode_create_ghosts(r);
 	k = k ?: files_open_shared(r);
-	return (int)k ?: memory_create(r);
+	k = k ?: memory_create(r);
+	return (int)k ?: fork_memory_prepare(r);
 }
 
 static void undo_prepare(void *c)
@@ -149,18 +154,25 @@ static void undo_fork(void *c)
 	attach_kill_all(r);
 }
 
-static int wait_dead(pid_t pid)
+/* Its status is all that a zombie has to tell; somebody else may have killed it in another way. */
+static int wait_dead(const struct task *t)
 {
-	_close_ int fd = (int)sys(SYS_pidfd_open, pid, 0);
+	_close_ int fd = (int)sys(SYS_pidfd_open, t->pid, 0);
 	struct pollfd p = { fd, POLLIN, 0 };
+	int32_t status = 0;
 	long k;
 
 	if (fd < 0)
-		return fail(fd, "watch zombie %d", pid);
+		return fail(fd, "watch zombie %d", t->pid);
 	do
 		k = sys(SYS_poll, &p, 1, 10000);
 	while (k == -EINTR);
-	return k == 1 ? 0 : fail(k ? k : -ETIMEDOUT, "wait for zombie %d to die", pid);
+	if (k != 1)
+		return fail(k ? k : -ETIMEDOUT, "wait for zombie %d to die", t->pid);
+	k = watch_exit_code(t->pid, &status);
+	if (!k && (((uint32_t)status ^ t->exit_status) & ~(uint32_t)core_dumped))
+		return fail(-ECANCELED, "zombie %d died with status %#x, not %#x", t->pid, status, t->exit_status);
+	return (int)k;
 }
 
 static int settle(void *c)
@@ -174,7 +186,7 @@ static int settle(void *c)
 	area_pass(r, WORD_DIE, 1);
 	for (size_t i = 0; !k && i < r->tree.task.n; i++)
 		if (r->tree.task.v[i]->state == TASK_ZOMBIE)
-			k = wait_dead(r->tree.task.v[i]->pid);
+			k = wait_dead(r->tree.task.v[i]);
 	if (k)
 		return k;
 	area_pass(r, WORD_SIGNALS, 1);
@@ -261,6 +273,7 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 		statistics_print_restore(r, stdout);
 	if (r->set)
 		image_set_close(r->set);
+	programs_free(r);
 	arena_deinit(&r->arena);
 	return k;
 }

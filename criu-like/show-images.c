@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/kind.h"
-#include "core/memory-kind.h"
+#include "core/memory/memory-kind.h"
 #include "ghost.pb-c.h"
 #include "ghost_data.pb-c.h"
 #include "link_remap.pb-c.h"

@@ -73,3 +73,11 @@ int page_store_finish(struct page_store *p);
 /* A descriptor of shard n of an opened set, read-only; its size has been checked. */
 int page_store_open(struct image_set *s, uint32_t shard, int *ret_fd);
 uint64_t page_hash(const void *p, size_t len);
+/*
+ * 128 bits that tell equal contents within one dump. The seed is random and never stored, so that
+ * no program can prepare two pages that are taken for one.
+ */
+struct page_digest {
+	uint64_t low, high;
+};
+struct page_digest page_digest(const void *p, size_t len, uint64_t seed);

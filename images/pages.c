@@ -29,6 +29,13 @@ uint64_t page_hash(const void *p, size_t len)
 	return XXH3_64bits(p, len);
 }
 
+struct page_digest page_digest(const void *p, size_t len, uint64_t seed)
+{
+	XXH128_hash_t h = XXH3_128bits_withSeed(p, len, seed);
+
+	return (struct page_digest){h.low64, h.high64};
+}
+
 int page_store_create(struct image_set *s, uint32_t shard, struct page_store **ret)
 {
 	struct page_store *p = arena_new(s->arena, struct page_store);

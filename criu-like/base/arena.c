@@ -14,7 +14,12 @@
 #ifndef ARENA_CHUNK_BYTES /* fuzzing sets it small, so that each allocation has its own borders */
 #define ARENA_CHUNK_BYTES (256 * 1024)
 #endif
-enum { CHUNK_BYTES = ARENA_CHUNK_BYTES, ALIGN = 16 };
+enum {
+	CHUNK_BYTES = ARENA_CHUNK_BYTES,
+	MOST_BYTES = 64 * CHUNK_BYTES,
+	ALIGN = 16,
+	PAGE_BYTES = 4096,
+};
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -56,6 +61,28 @@ static struct arena_chunk *chunk_new(size_t size)
 	return c;
 }
 
+bool arena_pages_next(const struct arena *a, const void **at, struct arena_pages *ret)
+{
+	const struct arena_chunk *c = *at ? ((const struct arena_chunk *)*at)->next : a->chunk;
+	uintptr_t start, end;
+
+	if (!c)
+		return false;
+	start = ((uintptr_t)c->data + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+	end = ((uintptr_t)c->data + c->used) & ~(uintptr_t)(PAGE_BYTES - 1);
+	*at = c;
+	*ret = (struct arena_pages){ (void *)start, end > start ? end - start : 0 };
+	return true;
+}
+
+/* Few chunks for much memory; pages that nobody touched cost nothing. */
+static size_t next_size(const struct arena_chunk *c)
+{
+	size_t size = c ? 2 * c->size : CHUNK_BYTES;
+
+	return size < MOST_BYTES ? size : MOST_BYTES;
+}
+
 void *arena_alloc(struct arena *a, size_t len_bytes)
 {
 	size_t len = (len_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
@@ -74,7 +101,7 @@ void *arena_alloc(struct arena *a, size_t len_bytes)
 		return big->data;
 	}
 	if (!c || c->size - c->used < len) {
-		c = chunk_new(len > CHUNK_BYTES ? len : CHUNK_BYTES);
+		c = chunk_new(len > next_size(c) ? len : next_size(c));
 		c->next = a->chunk;
 		a->chunk = c;
 	}

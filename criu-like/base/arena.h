@@ -1,5 +1,6 @@
 #pragma once
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -14,6 +15,12 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_deinit(struct arena *a);
+/* The used memory of chunk after chunk, as far as it fills pages alone; start with *at NULL. */
+struct arena_pages {
+	void *start;
+	size_t len_bytes;
+};
+bool arena_pages_next(const struct arena *a, const void **at, struct arena_pages *ret);
 void *arena_alloc(struct arena *a, size_t len_bytes);
 /* Grows an array: the old content is copied, the rest is zero. */
 void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes);

@@ -2,9 +2,9 @@
  * One counter per role lives in shared memory, so that calls of forked tasks count too. With
  * injection off the whole cost is one load and one branch per system call.
  *
- * While counting, the first call of each place is noted: a place is told by the return addresses above
- * it, so that one wrapper called from two functions makes two places; relative to our own code, so
- * that it has the same number in every run of one build.
+ * While counting, the first call of each place is noted: a place is told by the return addresses
+ * above it, so that one wrapper called from two functions makes two places; relative to our own
+ * code, so that it has the same number in every run of one build.
  */
 #include "fault.h"
 
@@ -140,7 +140,8 @@ static void note_place(uint64_t n)
 
 		if (__atomic_load_n(slot, __ATOMIC_RELAXED) == hash)
 			return;
-		if (!__atomic_compare_exchange_n(slot, &free, hash, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(slot, &free, hash, false, __ATOMIC_RELAXED,
+						 __ATOMIC_RELAXED))
 			continue;
 		state->place[(hash >> 20 ^ i) % PLACES].n = n;
 		return;

@@ -6,8 +6,8 @@
  * Fault injection, compiled in and off by default. A fault is addressed by (role, task, n): the
  * n-th system call that the tool makes in that role for that task fails with an errno, or the tool
  * kills itself with SIGKILL there. Set by TORPOR_FAULT="role[.task]:n[:errno|:kill]"; with n = 0
- * nothing fires; the number of calls per role is printed on exit ("fault: role calls"), and the n of
- * the first call of every place in the code ("fault: place role n number"), for the sweeps.
+ * nothing fires; the number of calls per role is printed on exit ("fault: role calls"), and the n
+ * of the first call of every place in the code ("fault: place role n number"), for the sweeps.
  */
 enum fault_role {
 	FAULT_DUMP,    /* coordinator, dump */
@@ -32,8 +32,8 @@ struct fault_place fault_enter(enum fault_role role, int task);
 void fault_leave(struct fault_place previous);
 /* Called before each system call: 0, or -errno to be returned instead of making it. */
 int fault_check(void);
-/* For programs: whether operation `op` of the task's program is to fail; yields the errno, -1 if the
- * task shall end there, or 0. */
+/* For programs: whether operation `op` of the task's program is to fail; yields the errno, -1 if
+ * the task shall end there, or 0. */
 int fault_operation(int task, uint32_t op);
 /* Writes the counters when they were asked for. */
 void fault_report(void);

@@ -22,18 +22,18 @@ struct dump_options {
 	const char *const *external;      /* NULL-terminated */
 };
 
-struct file_space; /* core/file.h: open file descriptions and tables */
-struct inode_space; /* core/inode.h: files by identity, ghosts, link remaps */
-struct memory; /* core/memory.h */
+struct file_space; /* core/file/file.h: open file descriptions and tables */
+struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
+struct memory; /* core/memory/memory.h */
 struct task_records; /* core/task-kinds.h */
-struct victim_tree; /* core/stopped.h: what the tracer knows */
+struct victim_tree; /* core/stop/stopped.h: what the tracer knows */
 
 struct dump {
 	struct arena arena;
 	const struct dump_options *opt;
 	struct blockers blockers;
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
-	uint64_t ns[8];         /* the tool's namespaces, which the tree shares (core/namespaces.h) */
+	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
 	bool committed; /* from here on the images stay, whatever happens to the tree */

@@ -7,6 +7,7 @@
 #include "core/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #include "kernel/proc.h"
 
 static const char file_name[] = "journal";
-static const char *const op_name[] = { "unlink", "rmdir", "return" };
+static const char *const op_name[] = { "unlink", "rmdir", "remap", "return" };
 
 struct entry {
 	enum journal_op op;
@@ -42,6 +43,20 @@ struct journal *journal_new(struct arena *a, int work_fd)
 	return j;
 }
 
+/*
+ * A run holds its journal locked, so that nobody undoes what is still wanted. The lock is the process'
+ * own: the tasks that it forks do not keep it when it dies.
+ */
+static int lock(int fd)
+{
+	const struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	long r = sys(SYS_fcntl, fd, F_SETLK, &l);
+
+	if (r == -EAGAIN || r == -EACCES)
+		return fail(-EBUSY, "another run is at work in this directory (it holds the journal)");
+	return r == -ENOLCK || r == -EINVAL || r == -ENOSYS ? 0 : (int)r; /* filesystems without locks */
+}
+
 static int put(struct journal *j, const char *line)
 {
 	int r = 0;
@@ -49,8 +64,12 @@ static int put(struct journal *j, const char *line)
 	if (j->fd < 0) {
 		j->fd = sys_openat(j->work_fd, file_name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
 				   0600);
-		r = j->fd < 0 ? j->fd : 0;
+		r = j->fd < 0 ? j->fd : lock(j->fd);
+		if (r == -EBUSY)
+			fd_close(&j->fd);
 	}
+	if (r == -EBUSY)
+		return r;
 	if (!r)
 		r = io_write(j->fd, line, strlen(line));
 	return r ? fail(r, "write the journal") : 0;
@@ -212,6 +231,16 @@ static void parse_line(struct journal *j, struct span line)
 		j->entry.v[id].done = true;
 }
 
+/* A dump that was killed right behind its commit: the names belong to that checkpoint. */
+static void keep_committed(struct journal *j)
+{
+	struct stat st;
+
+	vec_foreach(e, &j->entry)
+		if (e->op == JOURNAL_REMAP && !sys_stat(j->work_fd, "commit.img", 0, &st, NULL))
+			e->done = true;
+}
+
 int journal_recover(struct arena *a, int work_fd)
 {
 	struct journal *j = journal_new(a, work_fd);
@@ -222,10 +251,18 @@ int journal_recover(struct arena *a, int work_fd)
 		return r == -ENOENT ? 0 : fail(r, "read the journal");
 	while (span_cut(&text, '\n', &line))
 		parse_line(j, line);
+	keep_committed(j);
 	vec_foreach(e, &j->entry)
 		n += !e->done;
 	j->fd = sys_openat(work_fd, file_name, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
-	r = j->fd < 0 ? fail(j->fd, "open the journal") : journal_undo(j);
+	if (j->fd < 0)
+		return fail(j->fd, "open the journal");
+	r = lock(j->fd);
+	if (r) {
+		fd_close(&j->fd);
+		return r == -EBUSY ? r : fail(r, "lock the journal");
+	}
+	r = journal_undo(j);
 	if (!r)
 		log_info("undid %d changes of an interrupted run", n);
 	journal_close(j);

@@ -14,6 +14,7 @@ struct journal;
 enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
 	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
+	JOURNAL_REMAP,	/* a name that a checkpoint refers to: unlink it if that was never committed */
 	JOURNAL_RETURN, /* the file `made` may lie here under NAME.torpor-N: it belongs to NAME */
 };
 
@@ -30,5 +31,5 @@ int journal_undo(struct journal *j);
 /* Forgets it: the file goes when nothing is open. */
 void journal_close(struct journal *j);
 /* Undoes what an earlier run left behind in this work directory. Yields how many changes, or
- * -errno. */
+ * -errno; -EBUSY: that run is at work still. */
 int journal_recover(struct arena *a, int work_fd);

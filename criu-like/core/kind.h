@@ -12,14 +12,14 @@
  * dump and one restore hook. The image of a kind is <name>.img; a record's id is the index of the
  * task (SCOPE_TASK), of the thread (SCOPE_THREAD) or of the open file description (fd kinds).
  *
- * Messages on dump: the engine hands out an initialised message of the kind's type; what it points to
- * must come from the arena. A hook that yields 1 (KIND_NOTHING) writes no record.
+ * Messages on dump: the engine hands out an initialised message of the kind's type; what it points
+ * to must come from the arena. A hook that yields 1 (KIND_NOTHING) writes no record.
  */
 enum { KIND_NOTHING = 1 };
 enum kind_scope { SCOPE_TASK, SCOPE_THREAD };
 /*
- * Of which kernel object a SCOPE_TASK kind speaks. A shared one is asked, applied and staged only for
- * the task that has it first (its index is the object's id).
+ * Of which kernel object a SCOPE_TASK kind speaks. A shared one is asked, applied and staged only
+ * for the task that has it first (its index is the object's id).
  */
 enum kind_object { OBJECT_PROCESS, OBJECT_SIGHAND, OBJECT_MM, OBJECT_FS };
 
@@ -30,8 +30,9 @@ struct task_kind {
 	enum kind_object object;
 	/* Not everybody needs a record; otherwise a checkpoint without one is refused. */
 	bool optional;
-	/* SCOPE_THREAD: /proc still shows it of a leader that ended before its threads. Such a leader is
-	 * not asked; its record is made from the answers of the thread that speaks for the process. */
+	/* SCOPE_THREAD: /proc still shows it of a leader that ended before its threads. Such a
+	 * leader is not asked; its record is made from the answers of the thread that speaks for
+	 * the process. */
 	bool outlives;
 	/* Answers of the questions asked inside: so many bytes, zeroed, given to ask and dump. */
 	size_t answer_bytes;

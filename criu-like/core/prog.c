@@ -238,7 +238,9 @@ static void emit_fault(const struct prog *p, struct prog_op *to, uint32_t i)
 	int error = fault_operation((int)p->task, i);
 
 	if (error < 0)
-		*to = (struct prog_op){ .verb = VERB_CALL, .nr = SYS_exit_group, .where = to->where };
+		*to = (struct prog_op){ .verb = VERB_CALL,
+					.nr = SYS_exit_group,
+					.where = to->where };
 	else if (error)
 		*to = (struct prog_op){ .verb = VERB_CHECK, .where = to->where, .expect = error,
 					.arg = { 0, 1 } };

@@ -23,9 +23,9 @@ struct restore_options {
 	const char *const *external;
 };
 
-struct fd_pool;   /* core/file.h: descriptors opened before the fork, for several tasks */
-struct file_plan; /* core/file.h */
-struct mem_plan;  /* core/memory.h */
+struct fd_pool;   /* core/file/file.h: descriptors opened before the fork, for several tasks */
+struct file_plan; /* core/file/file.h */
+struct mem_plan;  /* core/memory/memory.h */
 struct inode_space;
 struct task_records; /* core/task-kinds.h */
 
@@ -47,8 +47,8 @@ struct restore {
 	uint64_t area_len;
 	uint32_t log_at;        /* offset of the tasks' struct log_buffer */
 	uint32_t born_at;       /* offset of the bytes that say who was born */
-	struct birth_plan *births; /* core/birth.h */
-	struct program_set *programs; /* core/program.h */
+	struct birth_plan *births; /* core/build/birth.h */
+	struct program_set *programs; /* core/build/program.h */
 	pid_t coordinator;
 	bool traced;            /* every thread is attached */
 };

@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core/victim.h"
+#include "core/stop/victim.h"
 #include "images/image.h"
 
 struct records {
@@ -210,8 +210,9 @@ static const struct thread *record_thread(const struct restore *r, const struct 
 	if (index >= (k->scope == SCOPE_TASK ? r->tree.task.n : r->tree.thread.n))
 		return NULL;
 	t = k->scope == SCOPE_TASK ? task_main(r->tree.task.v[index]) : r->tree.thread.v[index];
-	return t && (!t->dead || k->outlives) && t->task->state != TASK_ZOMBIE && concerns(k, t) ? t
-												  : NULL;
+	return t && (!t->dead || k->outlives) && t->task->state != TASK_ZOMBIE && concerns(k, t)
+		       ? t
+		       : NULL;
 }
 
 static int read_records(struct restore *r, size_t k)

@@ -5,8 +5,8 @@
 #include "dev.pb-c.h"
 
 #include "base/err.h"
-#include "core/file.h"
-#include "core/inode.h"
+#include "core/file/file.h"
+#include "core/file/inode.h"
 #include "kernel/descriptor.h"
 
 static const struct stateless {

@@ -18,7 +18,7 @@
 #include <sys/epoll.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "kernel/descriptor.h"
 
 /* Bits that are no events. */

@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "kernel/descriptor.h"
 
 static bool match(struct dump *d, struct fd_probe *p)

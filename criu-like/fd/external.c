@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/refuse.h"
 
 enum { KEYS = 6 };

@@ -17,8 +17,8 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "core/file.h"
-#include "core/inode.h"
+#include "core/file/file.h"
+#include "core/file/inode.h"
 #include "fd/pipe-content.h"
 #include "kernel/descriptor.h"
 

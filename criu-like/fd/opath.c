@@ -7,8 +7,8 @@
 #include <linux/magic.h>
 
 #include "base/err.h"
-#include "core/file.h"
-#include "core/inode.h"
+#include "core/file/file.h"
+#include "core/file/inode.h"
 #include "kernel/descriptor.h"
 
 static bool match(struct dump *d, struct fd_probe *p)

@@ -12,9 +12,9 @@
 #include <sys/ioctl.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/refuse.h"
-#include "core/stand-in.h"
+#include "core/build/stand-in.h"
 #include "kernel/descriptor.h"
 
 enum { PIDFS_MAGIC = 0x50494446, PIDFD_THREAD_FLAG = O_EXCL };

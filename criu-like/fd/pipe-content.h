@@ -1,5 +1,5 @@
 #pragma once
-#include "core/file.h"
+#include "core/file/file.h"
 
 /* What waits in a pipe or a named pipe. */
 struct pipe_content {

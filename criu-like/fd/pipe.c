@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/refuse.h"
 #include "fd/pipe-content.h"
 #include "kernel/descriptor.h"

@@ -16,9 +16,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/refuse.h"
-#include "core/stand-in.h"
+#include "core/build/stand-in.h"
 #include "kernel/descriptor.h"
 
 static const char mark[] = " (deleted)";

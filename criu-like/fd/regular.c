@@ -15,8 +15,8 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "core/file.h"
-#include "core/inode.h"
+#include "core/file/file.h"
+#include "core/file/inode.h"
 #include "kernel/descriptor.h"
 
 static bool match(struct dump *d, struct fd_probe *p)

@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "kernel/descriptor.h"
 
 static bool match(struct dump *d, struct fd_probe *p)

@@ -13,7 +13,7 @@
 #include <sys/timerfd.h>
 
 #include "base/err.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/prog.h"
 #include "kernel/descriptor.h"
 

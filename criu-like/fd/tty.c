@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "core/file.h"
+#include "core/file/file.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 #include "kernel/proc-stat.h"

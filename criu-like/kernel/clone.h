@@ -4,8 +4,8 @@
 #include <sys/types.h>
 
 /*
- * A new process with a chosen number (0: any). Like fork: yields 0 in the child, the pid in the parent, or
- * -errno (-EEXIST: the number is held by a task, a zombie, a group or a session).
+ * A new process with a chosen number (0: any). Like fork: yields 0 in the child, the pid in the
+ * parent, or -errno (-EEXIST: the number is held by a task, a zombie, a group or a session).
  */
 long clone_process(pid_t pid, uint64_t flags, uint64_t exit_signal);
 /*

@@ -125,6 +125,11 @@ int trace_look(pid_t tid, struct trace_stop *ret)
 	return 0;
 }
 
+int trace_swallow(pid_t tid)
+{
+	return (int)sys(SYS_waitid, P_PID, tid, 0, WSTOPPED | WNOHANG | __WALL, 0);
+}
+
 int trace_reap(pid_t tid)
 {
 	return (int)sys(SYS_waitid, P_PID, tid, 0, WEXITED | __WALL, 0);

@@ -60,6 +60,8 @@ int trace_user_dispatch(pid_t tid, uint64_t *ret_mode);
  * tracee.
  */
 int trace_look(pid_t tid, struct trace_stop *ret);
+/* Takes a stop on purpose: its signal is gone if the tracer dies before the next resume. */
+int trace_swallow(pid_t tid);
 /* Takes the exit status of a dead tracee; waits for it. */
 int trace_reap(pid_t tid);
 /* Waits for the next SIGCHLD, which must be blocked: a tracee stopped or died. At most so long. */

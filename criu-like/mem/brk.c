@@ -1,14 +1,14 @@
 /*
  * What no mapping tells of an address space. The program break: the heap ends on a page boundary
  * and is absent while the break is at its start; brk(0) inside the task yields it, and it is put
- * back with the other limits (core/memory-stage.c), so that the next brk() goes on from there. And
- * the state set by mlockall(MCL_FUTURE), which shows on the blob's own mapping.
+ * back with the other limits (core/memory/memory-stage.c), so that the next brk() goes on from
+ * there. And the state set by mlockall(MCL_FUTURE), which shows on the blob's own mapping.
  */
 #include <sys/syscall.h>
 
 #include "brk.pb-c.h"
 #include "core/kind.h"
-#include "core/memory.h"
+#include "core/memory/memory.h"
 
 static int ask(struct dump *d, struct prog *p, const struct thread *t, void *answers)
 {

@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "core/inode.h"
-#include "core/memory-kind.h"
+#include "core/file/inode.h"
+#include "core/memory/memory-kind.h"
 #include "images/image.h"
 #include "kernel/sys.h"
 #include "mapped_file.pb-c.h"

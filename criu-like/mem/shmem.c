@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "core/memory-kind.h"
+#include "core/memory/memory-kind.h"
 #include "kernel/sys.h"
 #include "shmem.pb-c.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/file.h"
+#include "core/file/file.h"
 #include "socketpair.pb-c.h"
 
 /* Options of SOL_SOCKET that differ from a new socket's, and back. */

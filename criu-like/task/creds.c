@@ -194,6 +194,13 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 }
 
 const struct task_kind kind_creds = {
-	"creds",    &creds__descriptor, SCOPE_THREAD, .outlives = true, .answer_bytes = sizeof(int64_t),
-	.ask = ask, .dump = dump,	.plan = plan, .stage = stage,
+	"creds",
+	&creds__descriptor,
+	SCOPE_THREAD,
+	.outlives = true,
+	.answer_bytes = sizeof(int64_t),
+	.ask = ask,
+	.dump = dump,
+	.plan = plan,
+	.stage = stage,
 };

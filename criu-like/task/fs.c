@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "core/inode.h"
+#include "core/file/inode.h"
 #include "core/kind.h"
 #include "fs.pb-c.h"
 #include "kernel/own.h"

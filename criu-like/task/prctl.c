@@ -141,6 +141,13 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 }
 
 const struct task_kind kind_prctl = {
-	"prctl",    &prctl__descriptor, SCOPE_THREAD, .outlives = true, .answer_bytes = sizeof(struct answers),
-	.ask = ask, .dump = dump,	.plan = plan, .stage = stage,
+	"prctl",
+	&prctl__descriptor,
+	SCOPE_THREAD,
+	.outlives = true,
+	.answer_bytes = sizeof(struct answers),
+	.ask = ask,
+	.dump = dump,
+	.plan = plan,
+	.stage = stage,
 };

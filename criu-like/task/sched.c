@@ -168,5 +168,6 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 }
 
 const struct task_kind kind_sched = {
-	"sched", &sched__descriptor, SCOPE_THREAD, .outlives = true, .dump = dump, .plan = plan, .stage = stage,
+	"sched",      &sched__descriptor, SCOPE_THREAD,	  .outlives = true,
+	.dump = dump, .plan = plan,	  .stage = stage,
 };

@@ -15,7 +15,7 @@
 #include <sys/prctl.h>
 
 #include "base/err.h"
-#include "core/area.h"
+#include "core/build/area.h"
 #include "core/task-kinds.h"
 #include "kernel/own.h"
 #include "kernel/proc-status.h"

@@ -5,7 +5,7 @@
  */
 #include <signal.h>
 
-#include "core/pending.h"
+#include "core/stop/pending.h"
 #include "kernel/proc-status.h"
 #include "sigpending.pb-c.h"
 

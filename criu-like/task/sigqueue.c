@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "core/pending.h"
+#include "core/stop/pending.h"
 #include "kernel/proc-status.h"
 #include "kernel/sys.h"
 #include "sigqueue.pb-c.h"

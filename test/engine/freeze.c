@@ -21,7 +21,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "core/victim.h"
+#include "core/stop/victim.h"
 
 static volatile uint64_t *word; /* shared with the targets */
 static int passed, failed;

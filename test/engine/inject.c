@@ -34,7 +34,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "core/victim.h"
+#include "core/stop/victim.h"
 
 enum { THREADS = 7, CALLS = 20, SIGNAL_STACK = 64 * 1024 };
 

@@ -19,7 +19,8 @@ int main(void)
 	char byte;
 
 	for (int i = 0; i < COUNT; i++) {
-		fd[i] = must(open(name[i], (i < 3 ? O_RDWR : O_RDONLY) | (i == 4 ? O_NONBLOCK : 0)));
+		fd[i] = must(
+			open(name[i], (i < 3 ? O_RDWR : O_RDONLY) | (i == 4 ? O_NONBLOCK : 0)));
 		must(fstat(fd[i], &st));
 		id[i] = st.st_rdev;
 	}

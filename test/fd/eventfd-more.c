@@ -28,7 +28,8 @@ static void child(void *fd)
 int main(void)
 {
 	int wide = must(eventfd(0, EFD_NONBLOCK)), most = must(eventfd(0, EFD_NONBLOCK));
-	int sem = must(eventfd(0x70000000, EFD_SEMAPHORE | EFD_CLOEXEC)), none = must(eventfd(0, 0));
+	int sem = must(eventfd(0x70000000, EFD_SEMAPHORE | EFD_CLOEXEC)),
+	    none = must(eventfd(0, 0));
 	struct pollfd p = {.events = POLLIN | POLLOUT};
 
 	turn = shared_alloc(4096);

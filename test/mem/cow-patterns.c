@@ -104,7 +104,8 @@ static void make_file(void)
 
 int main(void)
 {
-	char *room = must_ptr(mmap(NULL, 4000 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *room =
+		must_ptr(mmap(NULL, 4000 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	turn = shared_alloc(PAGE);
 	make_file();

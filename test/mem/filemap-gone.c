@@ -45,9 +45,12 @@ static bool same_times(const struct stat *a, const struct stat *b)
 int main(void)
 {
 	const int rw = PROT_READ | PROT_WRITE;
-	int open_gone = make("gone", 1), links = make("links", 2), named = make("named", 3), ro, second;
-	char *gone_shared = map(open_gone, rw, MAP_SHARED), *gone_private = map(open_gone, rw, MAP_PRIVATE);
-	char *link_shared = map(links, rw, MAP_SHARED), *link_private, *parts, *never, *later, *dirty;
+	int open_gone = make("gone", 1), links = make("links", 2), named = make("named", 3), ro,
+	    second;
+	char *gone_shared = map(open_gone, rw, MAP_SHARED),
+	     *gone_private = map(open_gone, rw, MAP_PRIVATE);
+	char *link_shared = map(links, rw, MAP_SHARED), *link_private, *parts, *never, *later,
+	     *dirty;
 	struct stat before, after;
 
 	must(link("links", "links-b"));
@@ -73,7 +76,8 @@ int main(void)
 	check(!fstat(second, &after) && after.st_nlink == 0 && access("links", F_OK) < 0);
 	check(!mprotect(parts, LEN, rw) && !mprotect(later, PAGE, rw));
 	check(mprotect(never, PAGE, rw) < 0 && errno == EACCES);
-	check(pattern_ok(dirty + PAGE, PAGE, 10) && !memcmp(dirty + 2 * PAGE, parts + 2 * PAGE, PAGE));
+	check(pattern_ok(dirty + PAGE, PAGE, 10) &&
+	      !memcmp(dirty + 2 * PAGE, parts + 2 * PAGE, PAGE));
 	check(pread(named, &(char){0}, 1, 0) == 1);
 	return test_end();
 }

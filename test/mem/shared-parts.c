@@ -29,8 +29,8 @@ static void child(void *arg)
 	moved = must_ptr(mremap(at, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, moved));
 	must(munmap(moved + LEN / 2, LEN / 2));
 	pattern_fill(by_child, LEN, 5);
-	must_ptr(mmap(replaced, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-		      -1, 0));
+	must_ptr(mmap(replaced, LEN, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	pattern_fill(replaced, LEN, 7);
 	event_add(turn);
 	checkpoint_wait();

@@ -22,7 +22,8 @@ int main(void)
 	for (int i = 0; i < 2; i++) {
 		unsigned char there[3] = {0};
 
-		check(pattern_ok(p[i] + at[0], 4096, 1 + i) && pattern_ok(p[i] + at[1], 4096, 3 + i));
+		check(pattern_ok(p[i] + at[0], 4096, 1 + i) &&
+		      pattern_ok(p[i] + at[1], 4096, 3 + i));
 		check(!p[i][5l << 30]);
 		check(!mincore(p[i] + (6l << 30), 3 * 4096, there));
 		check(!(there[0] & 1) && !(there[1] & 1), "pages that nobody used exist");

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core/birth.h"
+#include "core/build/birth.h"
 
 enum { MAX = 40, FIRST = 3000000 };
 

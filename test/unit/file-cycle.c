@@ -25,8 +25,8 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "core/file.h"
-#include "core/inode.h"
+#include "core/file/file.h"
+#include "core/file/inode.h"
 #include "kernel/clone.h"
 #include "kernel/descriptor.h"
 

@@ -10,8 +10,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core/file-graph.h"
-#include "core/inode.h"
+#include "core/file/file-graph.h"
+#include "core/file/inode.h"
 #include "epoll.pb-c.h"
 #include "eventfd.pb-c.h"
 

@@ -12,10 +12,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core/birth.h"
-#include "core/file.h"
-#include "core/memory-plan.h"
-#include "core/memory.h"
+#include "core/build/birth.h"
+#include "core/file/file.h"
+#include "core/memory/memory-plan.h"
+#include "core/memory/memory.h"
 #include "pagemap.pb-c.h"
 
 const struct mem_kind *const mem_kinds[] = { &kind_special, &kind_shmem, &kind_mapped_file,

@@ -1,0 +1,202 @@
+/*
+ * Puts the program of every thread together: the leader builds the address space, runs what belongs
+ * to the process, starts the other threads; then all go through the same stages, with a barrier
+ * over the whole tree between them, and park. What the stages contain is up to the kinds.
+ */
+#include "core/build/program.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "core/build/area.h"
+#include "core/build/birth.h"
+#include "core/file/file.h"
+#include "core/memory/memory.h"
+#include "core/task-kinds.h"
+
+struct program {
+	struct prog prog;
+	uint32_t stack;
+};
+
+struct program_set {
+	struct program *of; /* by thread index */
+	struct arena arena; /* of what no task needs */
+};
+
+enum {
+	THREAD_FLAGS =
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
+};
+
+uint64_t program_of(const struct restore *r, const struct thread *t)
+{
+	return r->programs->of[t->index].prog.at;
+}
+
+uint64_t program_stack(const struct restore *r, const struct thread *t)
+{
+	return r->programs->of[t->index].stack;
+}
+
+static int stage(struct prog *p, struct restore *r, const struct thread *t, enum stage at)
+{
+	struct stage_at s = { at, r, t->task, t };
+	int k = task_kinds_stage(p, &s);
+
+	if (k || t != t->task->thread.v[0] || t->task->files != t->task->index)
+		return k;
+	return files_stage(p, &s);
+}
+
+static void start_thread(struct prog *p, struct restore *r, const struct thread *t)
+{
+	struct program *child = &r->programs->of[t->index];
+	struct clone_args a = { .flags = THREAD_FLAGS, .stack = r->area_base + child->stack,
+				.stack_size = AREA_STACK_BYTES, .set_tid_size = 1 };
+	struct prog_arg args = prog_in(p, &a, sizeof(a)), tid = prog_in(p, &t->tid, sizeof(t->tid));
+
+	prog_where(p, "start thread %d", t->tid);
+	prog_point(p, args, offsetof(struct clone_args, set_tid), tid, 0);
+	prog_start(p, args, sizeof(a), &child->prog, t->tid);
+}
+
+static int begin_process(struct prog *p, struct restore *r, const struct task *t)
+{
+	int k = 0;
+
+	/* They share what is about to be unmapped. */
+	if (t->mm != t->index)
+		prog_pass(p, WORD_ENTERED);
+	else if (r->births->n_mm_shared)
+		prog_wait(p, WORD_ENTERED, r->births->n_mm_shared);
+	if (t->mm == t->index)
+		k = memory_stage(p, r, t);
+	if (t->mm == t->index && r->births->n_mm_shared)
+		prog_pass(p, WORD_MAPPED);
+	if (t->mm != t->index)
+		prog_wait(p, WORD_MAPPED, r->births->n_mm);
+	k = k ?: stage(p, r, t->thread.v[0], STAGE_TASK);
+	for (size_t i = 1; !k && i < t->thread.n; i++)
+		start_thread(p, r, t->thread.v[i]);
+	return k;
+}
+
+/* Whatever died during the restore left a SIGCHLD; setting the default action drops it. */
+static void drop_sigchld(struct prog *p)
+{
+	const uint64_t action[4] = { 0 };
+
+	prog_where(p, "drop SIGCHLD of helpers");
+	prog_call(p, SYS_rt_sigaction, SIGCHLD, prog_in(p, action, sizeof(action)), 0, 8);
+}
+
+static int later_stages(struct prog *p, struct restore *r, const struct thread *t)
+{
+	bool leader = t == t->task->thread.v[0];
+	int k = stage(p, r, t, STAGE_THREAD);
+
+	prog_where(p, "wait for all tasks to be restored");
+	prog_pass(p, WORD_RESTORED);
+	prog_wait(p, WORD_SIGNALS, 1);
+	if (leader && t->task->sighand == t->task->index)
+		drop_sigchld(p);
+	k = k ?: stage(p, r, t, STAGE_SIGNALS);
+	prog_where(p, "wait until all are attached");
+	prog_pass(p, WORD_SIGNALED);
+	prog_wait(p, WORD_CREDS, 1);
+	if (leader && t->task->mm == t->task->index)
+		k = k ?: memory_stage_last(p, r, t->task);
+	k = k ?: stage(p, r, t, STAGE_CREDS);
+	prog_where(p, "wait until all have their credentials");
+	prog_pass(p, WORD_CREDS_DONE);
+	prog_wait(p, WORD_ARM, 1);
+	if (leader)
+		k = k ?: stage(p, r, t, STAGE_ARM);
+	return k;
+}
+
+static int build(struct restore *r, const struct thread *t)
+{
+	struct prog *p = &r->programs->of[t->index].prog;
+	int k = 0;
+
+	log_scope("task %d", t->tid);
+	if (t == t->task->thread.v[0])
+		k = begin_process(p, r, t->task);
+	k = k ?: later_stages(p, r, t);
+	prog_where(p, "end");
+	prog_pass(p, WORD_PARKED);
+	if (t->dead)
+		prog_call(p, SYS_exit, t->task->exit_status >> 8 & 0xff);
+	prog_park(p);
+	return k;
+}
+
+int programs_build(struct restore *r)
+{
+	size_t n = r->tree.thread.n;
+	int k = 0;
+
+	r->programs = arena_new(&r->arena, struct program_set);
+	arena_init(&r->programs->arena);
+	r->programs->of = arena_array(&r->arena, struct program, n);
+	r->born_at = area_take(r, (uint32_t)r->births->all.n);
+	for (size_t i = 0; i < n; i++) {
+		prog_init(&r->programs->of[i].prog, &r->programs->arena, (uint32_t)i);
+		r->programs->of[i].stack = area_take(r, AREA_STACK_BYTES);
+	}
+	for (size_t i = 0; !k && i < n; i++)
+		k = build(r, r->tree.thread.v[i]);
+	for (size_t i = 0; !k && i < n; i++) {
+		struct prog *p = &r->programs->of[i].prog;
+
+		prog_place(p, area_take(r, prog_size(p)));
+	}
+	return k;
+}
+
+int programs_emit(struct restore *r)
+{
+	for (size_t i = 0; i < r->tree.thread.n; i++)
+		prog_emit(&r->programs->of[i].prog, r->area, r->area_base);
+	return 0;
+}
+
+void programs_report_failure(const struct restore *r)
+{
+	const struct prog_report *rep = (const struct prog_report *)(r->area + AREA_REPORT);
+
+	if (!rep->error || rep->task >= r->tree.thread.n)
+		return;
+	(void)fail(-rep->error, "task %d: %s", r->tree.thread.v[rep->task]->tid,
+		   prog_label(&r->programs->of[rep->task].prog, rep->where));
+}
+
+const struct arena *programs_arena(const struct restore *r)
+{
+	return &r->programs->arena;
+}
+
+void programs_free(struct restore *r)
+{
+	if (r->programs)
+		arena_deinit(&r->programs->arena);
+}
+
+void programs_print(const struct restore *r, FILE *out)
+{
+	for (size_t i = 0; i < r->tree.thread.n; i++) {
+		const struct thread *t = r->tree.thread.v[i];
+
+		(void)fprintf(out, "program of task %d%s%d\n", t->task->pid,
+			      t->tid == t->task->pid ? ", leader " : ", thread ", t->tid);
+		prog_print(&r->programs->of[i].prog, out);
+	}
+}

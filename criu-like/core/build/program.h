@@ -1,0 +1,20 @@
+#pragma once
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/restore.h"
+
+/* The programs of the restored tasks: one per thread, built by the coordinator before the first
+ * fork. */
+int programs_build(struct restore *r);  /* takes its room in the area: before area_map() */
+int programs_emit(struct restore *r);   /* after area_map() */
+/* Offsets in the area. */
+uint64_t program_of(const struct restore *r, const struct thread *t);
+uint64_t program_stack(const struct restore *r, const struct thread *t);
+/* "task 12: map '/x' at 7f...: Cannot allocate memory", from the report page; nothing when it is
+ * empty. */
+void programs_report_failure(const struct restore *r);
+/* What no task needs: it runs the copies in the area. */
+const struct arena *programs_arena(const struct restore *r);
+void programs_free(struct restore *r); /* may be called at any time, more than once */
+void programs_print(const struct restore *r, FILE *out);

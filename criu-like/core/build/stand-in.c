@@ -1,0 +1,78 @@
+/*
+ * Processes that exist for a moment during a restore, because the kernel takes a fact from who
+ * calls: the pid in SO_PEERCRED, a pidfd of a process that is gone, a file of /proc/PID. They share
+ * the descriptor table of their maker, so what they open is his, and wait in a pipe until they may
+ * go.
+ */
+#include "core/build/stand-in.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "kernel/clone.h"
+#include "kernel/descriptor.h"
+
+enum { FAILED_CODE = 255 };
+
+static int become(const struct stand_in *s)
+{
+	long r = s->gid == (gid_t)-1 ? 0 : sys(SYS_setresgid, s->gid, s->gid, s->gid);
+
+	if (!r && s->uid != (uid_t)-1)
+		r = sys(SYS_setresuid, s->uid, s->uid, s->uid);
+	return (int)r;
+}
+
+/* The descriptor table is shared: it must not close anything, nor leave any other way. */
+static _Noreturn void live(const struct stand_in *s, const int ready[2], const int go[2])
+{
+	char byte;
+
+	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* cannot fail */
+	byte = (char)become(s);
+	if (!byte && s->inside)
+		byte = (char)s->inside(s->arg);
+	(void)sys(SYS_write, ready[1], &byte, 1); /* the maker waits for it, or sees us die */
+	(void)sys_read(go[0], &byte, 1);	  /* as above */
+	(void)sys(SYS_exit_group, s->exit_code);
+	_exit(FAILED_CODE);
+}
+
+static int attend(const struct stand_in *s, pid_t pid, const int ready[2], const int go[2])
+{
+	char byte = 0;
+	long r = sys_read(ready[0], &byte, 1);
+
+	r = r < 0 ? r : byte;
+	if (!r && s->during)
+		r = s->during(s->arg, pid);
+	byte = 0;
+	(void)sys(SYS_write, go[1], &byte, 1); /* the pipe is empty */
+	return (int)r;
+}
+
+int stand_in_run(const struct stand_in *s)
+{
+	int ready[2], go[2] = { -1, -1 }, r, status;
+	long pid = sys(SYS_pipe2, ready, O_CLOEXEC);
+
+	if (!pid)
+		pid = sys(SYS_pipe2, go, O_CLOEXEC);
+	if (pid)
+		return fail(pid, "make a pipe for a stand-in");
+	pid = clone_process(s->pid, CLONE_FILES, 0);
+	if (!pid)
+		live(s, ready, go);
+	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);
+	if (pid > 0)
+		(void)sys(SYS_wait4, pid, &status, __WALL, NULL); /* our own child */
+	for (int i = 0; i < 2; i++) {
+		(void)sys_close(ready[i]); /* nothing is in them any more */
+		(void)sys_close(go[i]);	   /* as above */
+	}
+	return r ? fail(r, "stand-in for process %d", s->pid) : 0;
+}

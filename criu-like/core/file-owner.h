@@ -1,5 +1,0 @@
-#pragma once
-#include "core/file.h"
-
-/* In a task, fd: the final number. */
-int owner_apply(const struct fd_obj *obj, int fd);

@@ -1,0 +1,359 @@
+/*
+ * Dump of descriptor tables and open file descriptions.
+ *
+ * Every table is walked once through /proc/PID/fdinfo of a task that has it; each descriptor is
+ * copied with pidfd_getfd (0.5 us, nothing happens in the task) and described by statx and fdinfo;
+ * the text of its link is read only by kinds that need it. Close-on-exec shows up only in fdinfo. A
+ * description is written when it is first met, except for kinds that refer to others: they come
+ * last, when everything has a number.
+ *
+ * Closing a copy calls the file's flush operation, which asks the server of a FUSE or NFS file:
+ * such copies stay open until the tool ends, when the tasks have gone on.
+ */
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "core/file/file-space.h"
+#include "core/file/inode.h"
+#include "core/refuse.h"
+#include "fd_table.pb-c.h"
+#include "kernel/descriptor.h"
+#include "kernel/numbers.h"
+#include "kernel/proc-status.h"
+
+struct fs_entry {
+	long type;
+};
+
+const char *fd_link(struct dump *d, struct fd_probe *p)
+{
+	char name[16], buf[4097];
+	int r;
+
+	if (p->link)
+		return p->link;
+	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
+	r = sys_readlink(d->files->fd_dir, name, buf, sizeof(buf));
+	p->link = r < 0 ? "?" : arena_strndup(&d->arena, buf, (size_t)r);
+	return p->link;
+}
+
+long fd_fs_type(struct dump *d, const struct fd_probe *p)
+{
+	struct fs_entry *e = map_get(&d->files->fs_type, p->st.st_dev, 0);
+	struct statfs s;
+
+	if (!e) {
+		e = arena_new(&d->arena, struct fs_entry);
+		e->type = sys(SYS_fstatfs, p->fd, &s) ? 0 : s.f_type;
+		map_put(&d->files->fs_type, p->st.st_dev, 0, e);
+	}
+	return e->type;
+}
+
+const char *fd_text(struct dump *d, struct fd_probe *p)
+{
+	return arena_printf(&d->arena, "descriptor %d (%s)", p->number, fd_link(d, p));
+}
+
+int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy)
+{
+	return refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
+}
+
+/* --- one descriptor ------------------------------------------------------------------------------
+ */
+
+static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
+{
+	struct span text = { buf, 0 };
+	char name[16];
+	_close_ int fd = -1;
+	long n;
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
+	fd = sys_openat(d->files->fdinfo_dir, name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fail(fd, "descriptor %d: open its fdinfo", p->number);
+	n = sys_read(fd, buf, size - 1);
+	if (n < 0)
+		return fail(n, "descriptor %d: read its fdinfo", p->number);
+	buf[n] = 0;
+	text.len = (size_t)n;
+	/* The kernel hands over the whole text at once when it fits. */
+	r = (size_t)n == size - 1 ? io_slurp_at(&d->arena, d->files->fdinfo_dir, name, &text) : 0;
+	if (r)
+		return fail(r, "descriptor %d: read its fdinfo", p->number);
+	r = fdinfo_parse(text, &p->info);
+	if (r)
+		return fail(r, "descriptor %d: the kernel's fdinfo is malformed", p->number);
+	p->flags = p->info.flags & ~(uint32_t)O_CLOEXEC;
+	p->pos = p->info.pos < 0 ? 0 : (uint64_t)p->info.pos;
+	p->mnt_id = (uint32_t)p->info.mnt_id;
+	return 0;
+}
+
+/* Copies the descriptor and looks at it; the copy is the caller's. */
+static int probe(struct dump *d, struct fd_probe *p, char *buf, size_t size)
+{
+	int r;
+
+	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
+	if (p->fd < 0)
+		return fail(p->fd, "copy descriptor %d", p->number);
+	r = sys_stat(p->fd, "", 0, &p->st, NULL);
+	if (r)
+		return fail(r, "look at descriptor %d", p->number);
+	return read_info(d, p, buf, size);
+}
+
+static void copy_done(struct dump *d, struct fd_probe *p)
+{
+	long type = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? fd_fs_type(d, p) : 0;
+
+	if (p->fd < 0)
+		return;
+	if (type == FUSE_SUPER_MAGIC || type == NFS_SUPER_MAGIC)
+		*vec_push(&d->arena, &d->files->kept) = p->fd;
+	else
+		(void)sys_close(p->fd); /* nothing was written through it */
+}
+
+static int open_directories(struct dump *d, const struct task *t)
+{
+	struct file_space *f = d->files;
+
+	if (f->at == t)
+		return 0;
+	fd_close(&f->fd_dir);
+	fd_close(&f->fdinfo_dir);
+	f->at = NULL;
+	f->fd_dir = sys_openat(t->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (f->fd_dir < 0)
+		return fail(f->fd_dir, "open the descriptors of task %d", t->pid);
+	f->fdinfo_dir = sys_openat(t->proc_fd, "fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (f->fdinfo_dir < 0)
+		return fail(f->fdinfo_dir, "open the descriptors of task %d", t->pid);
+	f->at = t;
+	return 0;
+}
+
+/* --- one description -----------------------------------------------------------------------------
+ */
+
+static const struct fd_kind *find_kind(struct dump *d, struct fd_probe *p, size_t *ret_index)
+{
+	for (size_t i = 0; fd_kinds[i]; i++)
+		if (fd_kinds[i]->match && fd_kinds[i]->match(d, p)) {
+			*ret_index = i;
+			return fd_kinds[i];
+		}
+	return NULL;
+}
+
+static int refuse_unknown(struct dump *d, struct fd_probe *p)
+{
+	const char *remedy = NULL, *reason = opaque_reason(fd_link(d, p), &remedy);
+
+	return fd_refuse(d, p, reason ? reason : "files of this kind cannot be saved",
+			 remedy ? remedy : "let the program close it before the dump");
+}
+
+static int write_kind(struct dump *d, struct fd_probe *p, const struct fd_kind *k, size_t index)
+{
+	ProtobufCMessage *msg = arena_alloc(&d->arena, k->descriptor->sizeof_message);
+	struct image **image = &d->files->kind_image[index];
+	int r;
+
+	protobuf_c_message_init(k->descriptor, msg);
+	r = k->dump(d, p, msg);
+	if (!r && !*image)
+		r = image_create(d->set, k->name, image);
+	return r ? r : image_append(*image, p->id, msg);
+}
+
+static int write_ofd(struct dump *d, struct fd_probe *p, const struct fd_kind *k)
+{
+	Ofd msg = OFD__INIT;
+	int r = owner_dump(d, p, &msg);
+
+	if (!r)
+		r = lock_dump(d, p, &msg);
+	if (r)
+		return r;
+	msg.kind = (char *)k->name;
+	msg.flags = p->flags;
+	msg.pos = p->pos;
+	msg.name = (char *)p->link;
+	msg.key = (char *)p->key;
+	return image_append(d->files->ofd_image, p->id, &msg.base);
+}
+
+static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *s)
+{
+	const struct fd_kind *k;
+	size_t index = 0;
+	int r;
+
+	p->id = s->id;
+	k = find_kind(d, p, &index);
+	if (!k)
+		return refuse_unknown(d, p);
+	s->kind = k;
+	if (k->dump_last) {
+		*vec_push(&d->arena, &d->files->late) =
+			(struct late_dump){ p->task, p->number, s->id, k };
+		return 0;
+	}
+	r = write_kind(d, p, k, index);
+	return r ? r : write_ofd(d, p, k);
+}
+
+static int dump_late(struct dump *d, const struct late_dump *l)
+{
+	struct fd_probe p = { .task = l->task, .number = l->number, .id = l->id, .fd = -1 };
+	char buf[4096];
+	size_t index = 0;
+	int r = open_directories(d, l->task);
+
+	if (!r)
+		r = probe(d, &p, buf, sizeof(buf));
+	while (fd_kinds[index] != l->kind)
+		index++;
+	if (!r)
+		r = write_kind(d, &p, l->kind, index);
+	if (!r)
+		r = write_ofd(d, &p, l->kind);
+	copy_done(d, &p);
+	return r;
+}
+
+/* --- tables --------------------------------------------------------------------------------------
+ */
+
+static int dump_number(struct dump *d, const struct task *t, unsigned int number, FdEntry *e)
+{
+	struct fd_probe p = { .task = t, .number = (int)number, .fd = -1 };
+	struct fd_seen *s = NULL;
+	bool new = false;
+	char buf[4096];
+	int r = probe(d, &p, buf, sizeof(buf));
+
+	if (!r)
+		r = identity_find(d, &p, &s, &new);
+	if (!r && new)
+		r = dump_description(d, &p, s);
+	if (!r)
+		r = lock_dump_posix(d, &p, s->id);
+	if (s) {
+		map_put(&d->files->by_number, t->files, number, s);
+		fd_entry__init(e);
+		e->number = number;
+		e->ofd = s->id;
+		e->cloexec = p.info.flags & O_CLOEXEC;
+	}
+	copy_done(d, &p);
+	d->stats.descriptors++;
+	return r;
+}
+
+static int dump_table(struct dump *d, const struct task *t, struct image *out)
+{
+	FdTable msg = FD_TABLE__INIT;
+	unsigned int *number;
+	FdEntry *entry;
+	size_t n;
+	int r = open_directories(d, t);
+
+	if (r)
+		return r;
+	r = numbers_list(&d->arena, d->files->fdinfo_dir, &number, &n);
+	if (r)
+		return fail(r, "list the descriptors of task %d", t->pid);
+	lock_table_start(d);
+	entry = arena_array(&d->arena, FdEntry, n);
+	msg.entry = arena_array(&d->arena, FdEntry *, n);
+	for (size_t i = 0; i < n; i++) {
+		msg.entry[i] = &entry[i];
+		r = dump_number(d, t, number[i], &entry[i]);
+		if (r && r != -ENOTSUP)
+			return r;
+	}
+	msg.n_entry = n;
+	if (d->blockers.list.n)
+		return 0;
+	if (task_main(t)->status) {
+		msg.has_slots = true;
+		msg.slots = task_main(t)->status->fdsize;
+	}
+	lock_table(d, &msg);
+	return image_append(out, t->files, &msg.base);
+}
+
+static void space_init(struct dump *d)
+{
+	struct file_space *f = d->files = arena_new(&d->arena, struct file_space);
+	size_t n = 0;
+
+	map_init(&f->by_look, &d->arena);
+	map_init(&f->by_inode, &d->arena);
+	map_init(&f->by_number, &d->arena);
+	map_init(&f->group, &d->arena);
+	map_init(&f->fs_type, &d->arena);
+	f->fd_dir = f->fdinfo_dir = -1;
+	while (fd_kinds[n])
+		n++;
+	f->kind_image = arena_array(&d->arena, struct image *, n + 1);
+}
+
+static int dump_tables(struct dump *d)
+{
+	struct image *out;
+	int r = image_create(d->set, "fd_table", &out);
+
+	if (r)
+		return r;
+	vec_foreach(t, &d->tree.task) {
+		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
+			continue;
+		log_scope("task %d", (*t)->pid);
+		r = dump_table(d, *t, out);
+		if (r)
+			return r;
+	}
+	vec_foreach(l, &d->files->late) {
+		log_scope("task %d", l->task->pid);
+		r = dump_late(d, l);
+		if (r && r != -ENOTSUP)
+			return r;
+	}
+	return d->blockers.list.n ? 0 : image_finish(out);
+}
+
+int files_dump(struct dump *d)
+{
+	struct file_space *f;
+	int r;
+
+	space_init(d);
+	f = d->files;
+	r = image_create(d->set, "ofd", &f->ofd_image);
+	if (!r)
+		r = dump_tables(d);
+	fd_close(&f->fd_dir);
+	fd_close(&f->fdinfo_dir);
+	f->at = NULL;
+	if (r || d->blockers.list.n)
+		return r ? r : -ENOTSUP;
+	r = image_finish(f->ofd_image);
+	for (size_t i = 0; fd_kinds[i] && !r; i++)
+		r = f->kind_image[i] ? image_finish(f->kind_image[i]) : 0;
+	return r;
+}

@@ -1,0 +1,45 @@
+#pragma once
+#include "base/map.h"
+#include "core/file/file.h"
+#include "fd_table.pb-c.h"
+#include "images/image.h"
+
+/* What the files of core/ that dump descriptors share. */
+struct seen_class { /* descriptions that look alike from outside, in kcmp order */
+	VEC(struct fd_seen *) seen;
+};
+struct late_dump {
+	const struct task *task;
+	int number;
+	uint32_t id;
+	const struct fd_kind *kind;
+};
+struct file_space {
+	struct map by_look;   /* hash of what is visible -> struct seen_class */
+	struct map by_inode;  /* device, inode -> first struct fd_seen */
+	struct map by_number; /* table, number -> struct fd_seen */
+	struct map group;     /* device, inode -> number + 1 */
+	struct map fs_type;   /* device -> struct fs_entry */
+	uint32_t n_ofd, n_group;
+	struct image *ofd_image;
+	struct image **kind_image; /* parallel to fd_kinds[] */
+	VEC(struct late_dump) late;
+	const struct task *at; /* whose directories are open */
+	int fd_dir, fdinfo_dir;
+	VEC(PosixLock *) posix;	 /* of the table at hand */
+	VEC(uint32_t) posix_ofd; /* parallel: the description it was seen through */
+	VEC(int) kept;		 /* copies whose close would ask a file server */
+};
+
+/* The description p->fd is a copy of; *ret_new tells that it was not met before. */
+int identity_find(struct dump *d, struct fd_probe *p, struct fd_seen **ret, bool *ret_new);
+/* Fills msg->owner and msg->signal. */
+int owner_dump(struct dump *d, const struct fd_probe *p, Ofd *msg);
+/* Fills msg->lock, or refuses. */
+int lock_dump(struct dump *d, struct fd_probe *p, Ofd *msg);
+/* POSIX locks belong to tables: start one, add what this descriptor shows, fill msg->lock. */
+void lock_table_start(struct dump *d);
+int lock_dump_posix(struct dump *d, struct fd_probe *p, uint32_t ofd);
+void lock_table(struct dump *d, FdTable *msg);
+/* Why a file with this text cannot be saved; NULL: may be possible. */
+const char *opaque_reason(const char *link, const char **ret_remedy);

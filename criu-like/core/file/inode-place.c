@@ -1,0 +1,180 @@
+/*
+ * Names that exist only during a restore.
+ *
+ * A file that was deleted while open shows its last name, so it is made under that name and removed
+ * again. Parents that are gone too are made and removed with it. If another file has the name by
+ * now, a name beside it is used, and at the end both change places for the moment between two
+ * renames: that file is the same as before, and the kernel shows the old name for the deleted one.
+ * All of it is in the journal before it is made.
+ */
+#include <errno.h>
+#include <linux/fs.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "core/file/inode-space.h"
+#include "core/journal.h"
+#include "kernel/descriptor.h"
+
+struct journal *restore_journal(struct restore *r)
+{
+	if (r->journal)
+		return r->journal;
+	(void)journal_recover(&r->arena, r->opt->work_fd); /* reported; what is left stays in it */
+	r->journal = journal_new(&r->arena, r->opt->work_fd);
+	return r->journal;
+}
+
+static int make_parent(struct restore *r, const char *path)
+{
+	struct journal *j = restore_journal(r);
+	struct stat st;
+	uint32_t entry;
+	int e = journal_add(j, JOURNAL_RMDIR, path, &entry);
+
+	if (e)
+		return e;
+	e = (int)sys(SYS_mkdirat, AT_FDCWD, path, 0700);
+	if (e) {
+		(void)journal_done(j, entry); /* nothing was made */
+		return e == -EEXIST ? 0 : fail(e, "make the directory '%s'", path);
+	}
+	*vec_push(&r->arena, &r->inodes->made_dir) = (struct made_dir){ path, entry };
+	e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	return e ? fail(e, "look at '%s'", path) : journal_made(j, entry, &st);
+}
+
+/* Makes all parents of path that are missing. -ENOTDIR: something else is in the way. */
+static int make_parents(struct restore *r, const char *path)
+{
+	struct stat st;
+
+	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		const char *dir = arena_strndup(&r->arena, path, (size_t)(p - path));
+		int e = sys_stat(AT_FDCWD, dir, 0, &st, NULL);
+
+		if (e == -ENOENT)
+			e = make_parent(r, dir);
+		else if (!e && !S_ISDIR(st.st_mode))
+			return -ENOTDIR;
+		else if (e)
+			e = fail(e, "look at '%s'", dir);
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
+/* The nearest parent that is a directory, and the last part of the name in it. */
+static const char *nearby(struct restore *r, const char *path)
+{
+	const char *base = strrchr(path, '/') + 1;
+	struct stat st;
+
+	for (size_t len = (size_t)(base - path) - 1; len > 0; len--) {
+		const char *dir = arena_strndup(&r->arena, path, len);
+
+		if (path[len] == '/' && !sys_stat(AT_FDCWD, dir, 0, &st, NULL) &&
+		    S_ISDIR(st.st_mode))
+			return arena_printf(&r->arena, "%s/%s", dir, base);
+	}
+	return arena_printf(&r->arena, "/%s", base);
+}
+
+int inode_place(struct restore *r, const char *path, const char **ret)
+{
+	const char *name = path;
+	struct stat st;
+	int e;
+
+	if (path[0] != '/')
+		return fail(-EPROTO, "the name '%s' does not start at the root", path);
+	e = make_parents(r, path);
+	if (e == -ENOTDIR)
+		name = path = nearby(r, path);
+	else if (e)
+		return e;
+	for (unsigned int i = 1; !sys_stat(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st, NULL); i++)
+		name = arena_printf(&r->arena, "%s.torpor-%u", path, i);
+	if (name != path)
+		log_info("'%s' is another file by now: its deleted namesake is restored as '%s'",
+			 path, name);
+	*ret = name;
+	return 0;
+}
+
+int inode_link(struct restore *r, const char *existing, const char *path, struct made_dir *ret)
+{
+	struct journal *j = restore_journal(r);
+	struct stat st;
+	int e = inode_place(r, path, &ret->path);
+
+	if (!e)
+		e = journal_add(j, JOURNAL_UNLINK, ret->path, &ret->entry);
+	if (e)
+		return e;
+	e = (int)sys(SYS_linkat, AT_FDCWD, existing, AT_FDCWD, ret->path, 0);
+	if (!e)
+		e = sys_stat(AT_FDCWD, ret->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	return e ? fail(e, "link '%s' to '%s'", existing, ret->path)
+		 : journal_made(j, ret->entry, &st);
+}
+
+int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir)
+{
+	int e = sys_unlinkat(AT_FDCWD, name, is_dir ? AT_REMOVEDIR : 0);
+
+	if (e && e != -ENOENT)
+		return fail(e, "remove '%s'", name);
+	return journal_done(restore_journal(r), entry);
+}
+
+/*
+ * Two atomic steps; in between the journal knows where the other file is. 0: done, 1: nothing was
+ * changed, -errno: the other file lies under `name` (and the journal will give it its name back).
+ */
+static int change_places(struct restore *r, const char *name, const char *path)
+{
+	struct journal *j = restore_journal(r);
+	struct stat st;
+	uint32_t entry;
+	int e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+
+	if (e || S_ISDIR(st.st_mode) || journal_add(j, JOURNAL_RETURN, name, &entry))
+		return 1;
+	e = journal_made(j, entry, &st);
+	if (!e)
+		e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, RENAME_EXCHANGE);
+	if (e) {
+		(void)journal_done(j, entry); /* nothing was changed */
+		return 1;
+	}
+	e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, 0);
+	return e ? fail(e, "give '%s' its name back", path) : journal_done(j, entry);
+}
+
+int inode_vanish(struct restore *r, const char *name, const char *path, uint32_t entry)
+{
+	size_t len = strlen(path);
+	bool beside = !strncmp(name, path, len) && !strncmp(name + len, ".torpor-", 8);
+	int e = beside ? change_places(r, name, path) : 1;
+
+	if (e > 0)
+		return inode_unlink(r, name, entry, false);
+	return e ? e : journal_done(restore_journal(r), entry);
+}
+
+int inode_unplace(struct restore *r)
+{
+	int first = 0;
+
+	for (size_t i = r->inodes->made_dir.n; i-- > 0;) {
+		const struct made_dir *m = &r->inodes->made_dir.v[i];
+		int e = inode_unlink(r, m->path, m->entry, true);
+
+		first = first ? first : e;
+	}
+	r->inodes->made_dir.n = 0;
+	return first;
+}

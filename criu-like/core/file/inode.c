@@ -1,0 +1,124 @@
+/*
+ * Files on restore: are they still what they were, and opening them.
+ *
+ * A file counts as unchanged when its type, its permissions and, unless it is only appended to, its
+ * size are what they were. Device and inode numbers may change (copies, other hosts), times are
+ * changed by backups; they are not compared. The check is made before anything is created.
+ */
+#include "core/file/inode.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "core/file/inode-space.h"
+#include "core/refuse.h"
+#include "kernel/descriptor.h"
+
+int inode_plan(struct restore *r)
+{
+	int e;
+
+	r->inodes = arena_new(&r->arena, struct inode_space);
+	e = ghost_plan(r);
+	return e ? e : remap_plan(r);
+}
+
+static int changed(struct restore *r, const struct task *t, const char *object, const char *reason,
+		   const char *remedy)
+{
+	return refuse(&r->blockers, t ? t->pid : 0, object, reason, remedy);
+}
+
+static int check_named(struct restore *r, const struct task *t, const FileRef *f, const char *what)
+{
+	const char *object = arena_printf(&r->arena, "%s '%s'", what, f->path);
+	struct stat st;
+	int e = sys_stat(AT_FDCWD, f->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+
+	if (e)
+		return changed(r, t, object,
+			       e == -ENOENT ? "the file is gone" : "the file cannot be looked at",
+			       "put it back under this name");
+	if ((st.st_mode & S_IFMT) != (f->mode & S_IFMT))
+		return changed(r, t, object, "the name leads to a file of another type",
+			       "put it back");
+	if (f->has_rdev && st.st_rdev != f->rdev)
+		return changed(r, t, object, "the name leads to another device", "put it back");
+	if (S_ISREG(f->mode) && !f->may_grow && (uint64_t)st.st_size != f->size)
+		return changed(r, t, object,
+			       arena_printf(&r->arena, "its size was %" PRIu64 " and is %lld",
+					    f->size, (long long)st.st_size),
+			       "restore the file to its state at the dump");
+	if (S_ISREG(f->mode) && st.st_mode != f->mode)
+		return changed(r, t, object,
+			       arena_printf(&r->arena, "its mode was %o and is %o", f->mode & 07777,
+					    st.st_mode & 07777),
+			       arena_printf(&r->arena, "chmod %o '%s'", f->mode & 07777, f->path));
+	if (S_ISREG(f->mode) && !f->may_grow && st.st_mtim.tv_sec != f->mtime_sec)
+		log_info("%s: modified since the dump, with the same size", object);
+	return 0;
+}
+
+int inode_check(struct restore *r, const struct task *t, const FileRef *f, const char *what)
+{
+	if (f->has_ghost) {
+		struct ghost_file *g = ghost_find(r->inodes, f->ghost);
+
+		if (!g)
+			return fail(-EPROTO, "%s '%s': no such ghost in the images", what, f->path);
+		ghost_want_name(r, g, f->path);
+		return 0;
+	}
+	if (f->has_link_remap)
+		return remap_find(r->inodes, f->link_remap)
+			       ? 0
+			       : fail(-EPROTO, "%s '%s': no such link in the images", what,
+				      f->path);
+	return check_named(r, t, f, what);
+}
+
+/* A file without a name: the description that was made for it, or another one of the same file. */
+static int open_nameless(const struct ghost_file *g, int flags)
+{
+	if (g->fd < 0)
+		return -ENOENT;
+	return flags & O_TMPFILE_BIT ? sys_fcntl(g->fd, F_DUPFD_CLOEXEC, 0)
+				     : sys_reopen(g->fd, flags);
+}
+
+int inode_open(struct restore *r, const FileRef *f, int flags)
+{
+	const char *path = f->path;
+
+	flags |= O_CLOEXEC | O_NOCTTY;
+	if (f->has_ghost) {
+		const struct ghost_file *g = ghost_find(r->inodes, f->ghost);
+
+		if (!g->name)
+			return open_nameless(g, flags);
+		path = ghost_name(g, f->path);
+	} else if (f->has_link_remap) {
+		path = remap_find(r->inodes, f->link_remap)->name;
+	}
+	return sys_openat(AT_FDCWD, path, flags & ~O_TMPFILE_BIT, 0);
+}
+
+int inode_create_ghosts(struct restore *r)
+{
+	int e = ghost_create_all(r);
+
+	return e ? e : remap_create_all(r);
+}
+
+int inode_remove_ghosts(struct restore *r, bool restored)
+{
+	int e, e2;
+
+	if (!r->inodes)
+		return 0;
+	e = remap_remove_all(r, restored);
+	e2 = ghost_remove_all(r);
+	return e ? e : e2;
+}

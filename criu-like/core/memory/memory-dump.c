@@ -1,0 +1,218 @@
+/*
+ * Dump of address spaces. Each mm is dumped once, through the task whose index it bears. First all
+ * mappings of all tasks are read, so that everything that stands against the dump is known before
+ * anything is copied; then pages and images are written. Threads and processes that share an mm
+ * are all stopped, so what smaps and pagemap tell stays true.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "core/file/inode.h"
+#include "core/memory/memory-dump.h"
+#include "core/memory/memory.h"
+#include "kernel/proc-stat.h"
+#include "kernel/sys.h"
+#include "mm.pb-c.h"
+
+static bool owns_mm(const struct task *t)
+{
+	return t->state != TASK_ZOMBIE && t->mm == t->index;
+}
+
+int memory_look(struct dump *d)
+{
+	(void)d; /* all that is read outside of the stop is read again then */
+	return 0;
+}
+
+static int read_vmas(struct dump *d, const struct task *t)
+{
+	struct mm *m = arena_new(&d->arena, struct mm);
+	struct arena scratch;
+	struct span text;
+	int r;
+
+	arena_init(&scratch);
+	m->id = t->index;
+	r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+	r = r ? fail(r, "read smaps of task %d", t->pid) : memory_parse(d, t, text, m);
+	arena_deinit(&scratch);
+	if (r)
+		return r;
+	*vec_push(&d->arena, &d->memory->space) = m;
+	*vec_push(&d->arena, &d->memory->owner) = t;
+	return 0;
+}
+
+uint32_t memory_object_id(struct dump *d, const struct mem_kind *k, uint64_t key_a, uint64_t key_b,
+			  bool *ret_new)
+{
+	struct map *known = &d->memory->object[k->number];
+	uintptr_t id = (uintptr_t)map_get(known, key_a, key_b);
+
+	*ret_new = !id;
+	if (!id) {
+		id = ++d->memory->n_object[k->number];
+		map_put(known, key_a, key_b, (void *)id);
+	}
+	return (uint32_t)id - 1;
+}
+
+struct map *memory_link_modes(struct dump *d)
+{
+	return &d->memory->link_mode;
+}
+
+int memory_append_object(struct dump *d, const struct mem_kind *k, uint32_t id,
+			 const ProtobufCMessage *m)
+{
+	struct image **i = &d->memory->object_image[k->number];
+	int r = *i ? 0 : image_create(d->set, k->name, i);
+
+	return r ?: image_append(*i, id, m);
+}
+
+static int append_vma(struct dump *d, uint32_t id, const struct vma *v)
+{
+	Vma m = VMA__INIT;
+	uint64_t start[64], pages[64];
+	size_t n = v->guard.n;
+	uint64_t *list = n > 64 ? arena_array(&d->arena, uint64_t, 2 * n) : NULL;
+
+	m.start = v->start;
+	m.end = v->end;
+	m.kind = (Vma__Kind)v->kind;
+	m.prot = v->prot;
+	m.shared = v->shared;
+	m.flags = v->flags;
+	m.has_offset = m.has_object = v->object != NO_OBJECT;
+	m.offset = v->offset;
+	m.object = v->object;
+	m.name = (char *)(uintptr_t)v->name; /* only read */
+	m.n_guard_start = m.n_guard_pages = n;
+	m.guard_start = list ? list : start;
+	m.guard_pages = list ? list + n : pages;
+	for (size_t i = 0; i < n; i++) {
+		m.guard_start[i] = v->guard.v[i].start;
+		m.guard_pages[i] = (v->guard.v[i].end - v->guard.v[i].start) / PAGE_BYTES;
+	}
+	return image_append(d->memory->vma, id, &m.base);
+}
+
+static int describe_exe(struct dump *d, const struct task *t, FileRef **ret)
+{
+	_close_ int fd = (int)sys(SYS_openat, t->proc_fd, "exe", 010000000 | 02000000); /* O_PATH */
+	char link[4097];
+	long n;
+
+	if (fd == -ENOENT)
+		return 0; /* a task whose executable was taken away by prctl */
+	if (fd < 0)
+		return fail(fd, "open the executable of task %d", t->pid);
+	n = sys(SYS_readlinkat, t->proc_fd, "exe", link, sizeof(link) - 1);
+	if (n < 0)
+		return fail(n, "read the name of the executable of task %d", t->pid);
+	link[n] = 0;
+	return inode_describe(d, t, fd, link, 0, ret);
+}
+
+static int describe_vdso(struct dump *d, const struct task *t, const struct mm *mm, Mm *m)
+{
+	_close_ int mem = -1;
+	int r = 0;
+
+	vec_foreach(v, &mm->vma) {
+		if (v->kind != VMA__KIND__SPECIAL || strcmp(v->name, "[vdso]"))
+			continue;
+		mem = (int)sys(SYS_openat, t->proc_fd, "mem", 02000000);
+		r = mem < 0 ? fail(mem, "open the memory of task %d", t->pid) :
+			      vdso_hash(&d->arena, &d->memory->vdso, mem, v, &m->vdso_hash);
+		m->has_vdso_hash = true;
+		break;
+	}
+	return r;
+}
+
+static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
+{
+	Mm m = MM__INIT;
+	struct proc_stat s;
+	struct span stat, auxv;
+	int r = io_slurp_at(&d->arena, t->proc_fd, "stat", &stat) ?:
+		io_slurp_at(&d->arena, t->proc_fd, "auxv", &auxv) ?: proc_stat_parse(stat, &s);
+
+	if (r)
+		return fail(r, "read stat and auxv of task %d", t->pid);
+	m.start_code = s.start_code;
+	m.end_code = s.end_code;
+	m.start_data = s.start_data;
+	m.end_data = s.end_data;
+	m.start_brk = s.start_brk;
+	m.start_stack = s.start_stack;
+	m.arg_start = s.arg_start;
+	m.arg_end = s.arg_end;
+	m.env_start = s.env_start;
+	m.env_end = s.env_end;
+	m.auxv = (ProtobufCBinaryData){ auxv.len, (uint8_t *)(uintptr_t)auxv.p };
+	r = describe_vdso(d, t, mm, &m) ?: describe_exe(d, t, &m.exe);
+	return r ?: image_append(d->memory->mm, mm->id, &m.base);
+}
+
+static int create_images(struct dump *d)
+{
+	struct memory *m = d->memory;
+
+	int r = image_create(d->set, "vma", &m->vma) ?: image_create(d->set, "mm", &m->mm);
+
+	r = r ?: image_create(d->set, "pagemap", &m->pagemap);
+	r = r ?: page_store_create(d->set, 0, &m->store);
+	return r ?: page_writer_init(&m->writer, &d->arena, m->store);
+}
+
+static int finish_images(struct dump *d)
+{
+	struct memory *m = d->memory;
+	int r = image_finish(m->vma) ?: image_finish(m->mm) ?: image_finish(m->pagemap) ?:
+		page_store_finish(m->store);
+
+	for (size_t i = 0; !r && i < array_size(m->object_image); i++)
+		if (m->object_image[i])
+			r = image_finish(m->object_image[i]);
+	return r;
+}
+
+static int dump_space(struct dump *d, const struct task *t, struct mm *m)
+{
+	int r = memory_dump_pages(d, t, m)
+			?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
+
+	for (size_t i = 0; !r && i < m->vma.n; i++)
+		r = append_vma(d, m->id, &m->vma.v[i]);
+	return r ?: append_mm(d, t, m);
+}
+
+int memory_dump(struct dump *d)
+{
+	int r;
+
+	d->memory = arena_new(&d->arena, struct memory);
+	map_init(&d->memory->link_mode, &d->arena);
+	for (size_t i = 0; i < array_size(d->memory->object); i++)
+		map_init(&d->memory->object[i], &d->arena);
+	r = own_vdso_find(&d->arena, &d->memory->vdso) ?: create_images(d);
+	vec_foreach(t, &d->tree.task)
+		if (!r && owns_mm(*t))
+			r = read_vmas(d, *t);
+	if (r || d->blockers.list.n)
+		return r ?: -ENOTSUP;
+	for (size_t i = 0; !r && i < d->memory->space.n; i++)
+		r = dump_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
+	r = r ?: memory_dump_content(d);
+	d->stats.bytes_written += d->memory->writer.next;
+	return r ?: finish_images(d);
+}

@@ -1,0 +1,36 @@
+#pragma once
+#include "core/memory/memory-kind.h"
+#include "core/memory/memory-pages.h"
+#include "core/memory/memory-plan.h"
+#include "core/memory/vma.h"
+
+/* An object whose content is to be copied, and a mapping by which it is reached. */
+struct content {
+	const struct task *task;
+	uint64_t start, end;
+	uint32_t id;
+};
+struct scan; /* core/memory/memory-scan.c */
+
+/* The engine's state during a dump; private to core/memory-*.c. */
+struct memory {
+	struct image *vma, *mm, *pagemap;
+	struct image *object_image[8];  /* by kind number; made when first needed */
+	uint32_t n_object[8];
+	struct map object[8];           /* (key, key) -> id + 1 */
+	struct map link_mode;           /* memory_link_modes() */
+	struct scan *scan;              /* buffers, made when first needed */
+	struct page_store *store;
+	struct page_writer writer;
+	VEC(struct mm *) space;
+	VEC(const struct task *) owner; /* of space[i] */
+	VEC(struct content) pending;
+	struct own_vdso vdso;
+};
+
+/* Mappings of one task from the text of its smaps. -ENOTSUP never: refusals are collected. */
+int memory_parse(struct dump *d, const struct task *t, struct span text, struct mm *m);
+/* Copies the queued objects, writes shmem_pages.img. */
+int memory_dump_content(struct dump *d);
+/* Pages of one address space: finds them, joins what relatives share, queues the rest. */
+int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m);

@@ -1,0 +1,148 @@
+/*
+ * The few instructions that bring a thread home when the tool dies: they must lie outside the blob
+ * (which unmaps itself) and exist in every program. So they are written into the zero tail of the
+ * last vdso page through /proc/PID/mem, which gives the task a private copy of that page: no
+ * mapping of the program, no libc assumed, and taken out again at the end. A tail that holds
+ * exactly our bytes is one that a dying tool left behind. Without a vdso, or when its last page is
+ * full, the same instructions are searched in the program's own code.
+ */
+#include "core/stop/gadget.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "kernel/proc-maps.h"
+#include "kernel/sys.h"
+
+enum { CHUNK = 128 * 1024, OVERLAP = 32 };
+static const uint64_t lowest = 0x100000, highest = 0x7fffffff0000, distance = 0x10000;
+
+static void note_hole(struct victim_mm *mm, uint64_t from, uint64_t to)
+{
+	from = from < lowest ? lowest : from;
+	to = to > highest ? highest : to;
+	if (to < from + 2 * distance || to - from - 2 * distance <= mm->hole_len)
+		return;
+	mm->hole_end = to - distance;
+	mm->hole_len = to - from - 2 * distance;
+}
+
+static void note_mapping(struct victim_mm *mm, const struct vma_text *v)
+{
+	if (span_eq(v->path, "[vdso]"))
+		mm->vdso_end = v->end;
+	if (span_eq(v->path, "[stack]")) {
+		mm->stack = v->start;
+		mm->stack_len = v->end - v->start;
+	}
+}
+
+/* The hole just below the lowest library, in reach of page tables that exist, is usually the
+ * largest. */
+int gadget_survey(struct dump *d, struct victim_mm *mm)
+{
+	struct span text;
+	struct vma_text v;
+	uint64_t end = 0;
+	int r = io_slurp_at(&d->arena, mm->task->proc_fd, "maps", &text);
+
+	if (r < 0)
+		return fail(r, "task %d: maps", mm->task->pid);
+	mm->stack_len = mm->vdso_end = mm->hole_len = 0;
+	while ((r = maps_next(&text, &v)) > 0) {
+		note_hole(mm, end, v.start);
+		note_mapping(mm, &v);
+		end = v.end;
+	}
+	note_hole(mm, end, highest);
+	return r < 0 ? fail(r, "task %d: maps are not understood", mm->task->pid) : 0;
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+/* 1: our bytes are in the tail; 0: it is in use. */
+static int use_tail(struct victim_mm *mm)
+{
+	uint64_t tail = mm->vdso_end - GADGET_TAIL_BYTES;
+	uint8_t found[GADGET_TAIL_BYTES];
+	int r = io_pread(mm->mem_fd, found, sizeof(found), tail);
+
+	if (r < 0)
+		return r;
+	if (memcmp(found, gadget_tail, sizeof(found))) {
+		if (!all_zero(found, sizeof(found)))
+			return 0;
+		r = io_pwrite(mm->mem_fd, gadget_tail, sizeof(found), tail);
+		if (r < 0)
+			return r;
+	}
+	mm->gadgets = (struct gadgets){ .call = tail + GADGET_CALL_AT,
+					.ret = tail + GADGET_RET_AT,
+					.unmap = tail + GADGET_UNMAP_AT,
+					.restore = tail + GADGET_RESTORE_AT,
+					.tail = tail };
+	return 1;
+}
+
+static bool search_mapping(struct dump *d, struct victim_mm *mm, const struct vma_text *v,
+			   struct gadgets *g)
+{
+	uint8_t *code = arena_alloc(&d->arena, CHUNK);
+
+	for (uint64_t at = v->start; at < v->end; at += CHUNK - OVERLAP) {
+		size_t n = v->end - at < CHUNK ? v->end - at : CHUNK;
+
+		if (io_pread(mm->mem_fd, code, n, at) < 0)
+			return false;
+		if (gadget_search(code, n, at, g))
+			return true;
+	}
+	return false;
+}
+
+static int search(struct dump *d, struct victim_mm *mm)
+{
+	struct gadgets g = { 0 };
+	struct span text;
+	struct vma_text v;
+	int r = io_slurp_at(&d->arena, mm->task->proc_fd, "maps", &text);
+
+	if (r < 0)
+		return fail(r, "task %d: maps", mm->task->pid);
+	while ((r = maps_next(&text, &v)) > 0)
+		if ((v.prot & 5) == 5 && !span_eq(v.path, "[vsyscall]") &&
+		    search_mapping(d, mm, &v, &g)) {
+			mm->gadgets = g;
+			return 0;
+		}
+	return refuse(
+		&d->blockers, mm->task->pid, "address space",
+		"it has neither a vdso with room nor code for a way home that survives the tool",
+		NULL);
+}
+
+int gadget_prepare(struct dump *d, struct victim_mm *mm)
+{
+	int r = mm->vdso_end ? use_tail(mm) : 0;
+
+	if (r < 0)
+		return fail(r, "task %d: write to the vdso's last page", mm->task->pid);
+	return r ? 0 : search(d, mm);
+}
+
+int gadget_remove(struct victim_mm *mm)
+{
+	static const uint8_t zero[GADGET_TAIL_BYTES];
+	int r = mm->gadgets.tail ? io_pwrite(mm->mem_fd, zero, sizeof(zero), mm->gadgets.tail) : 0;
+
+	if (!r)
+		mm->gadgets = (struct gadgets){ 0 };
+	return r;
+}

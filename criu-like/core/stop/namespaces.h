@@ -1,0 +1,15 @@
+#pragma once
+#include <stdint.h>
+
+#include "core/dump.h"
+
+enum { NAMESPACES = 8 };
+
+/* The tool's own: user mnt pid net ipc uts cgroup time, as inode numbers. 0 where the kernel has
+ * none. */
+int namespaces_own(struct arena *a, uint64_t ret[NAMESPACES]);
+/*
+ * Compares those of a thread (of the process whose /proc directory is open) with the tool's; what
+ * differs is a blocker. A thread that ended meanwhile is none.
+ */
+int namespaces_look(struct dump *d, int proc_fd, pid_t pid, pid_t tid);
