@@ -1,4 +1,5 @@
-/* Three hundred threads with names, masks and stacks of their own. */
+/* A thousand threads with names, masks and stacks of their own. */
+/* harness: moves */
 #include "test.h"
 
 #include <pthread.h>
@@ -6,7 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-enum { COUNT = 300 };
+enum { COUNT = 1000 };
 
 static uint32_t *ready, *word;
 static pthread_t threads[COUNT];
