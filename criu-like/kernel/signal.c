@@ -30,34 +30,39 @@ int signal_block(uint64_t more)
 	return (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &more, NULL, sizeof(more));
 }
 
-static void set_handler(int sig, void *handler)
+static int set_handler(int sig, void *handler)
 {
 	struct kernel_action a = { .handler = handler };
 
-	(void)sys(SYS_rt_sigaction, sig, &a, NULL,
-		  sizeof(a.mask)); /* fails only for SIGKILL, SIGSTOP */
+	return (int)sys(SYS_rt_sigaction, sig, &a, NULL, sizeof(a.mask));
 }
 
 void signal_ignore(int sig)
 {
-	set_handler(sig, (void *)SIG_IGN);
+	(void)set_handler(sig, (void *)SIG_IGN); /* fails only for SIGKILL, SIGSTOP */
 }
 
 void signal_default(int sig)
 {
-	set_handler(sig, (void *)SIG_DFL);
+	(void)set_handler(sig, (void *)SIG_DFL); /* as above */
 }
 
-void signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught)
+int signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught)
 {
 	void *const nowhere = (void *)8;
+	int r = 0;
 
-	for (int sig = 1; sig <= 64; sig++) {
-		signal_ignore(sig); /* also drops it where it is pending */
-		if (!(ignored & SIGNAL_BIT(sig)))
-			set_handler(sig, caught & SIGNAL_BIT(sig) ? nowhere : (void *)SIG_DFL);
+	for (int sig = 1; sig <= 64 && !r; sig++) {
+		void *handler = caught & SIGNAL_BIT(sig) ? nowhere : (void *)SIG_DFL;
+
+		if (sig == SIGKILL || sig == SIGSTOP)
+			continue;
+		r = set_handler(sig, (void *)SIG_IGN); /* also drops it where it is pending */
+		if (!r && !(ignored & SIGNAL_BIT(sig)))
+			r = set_handler(sig, handler);
 	}
 	(void)signal_set_mask(blocked);
+	return r;
 }
 
 void signal_no_core(void)

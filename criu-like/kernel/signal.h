@@ -15,7 +15,7 @@ void signal_default(int sig);
  * Dispositions and mask as /proc is to show them of a process that is about to end, and nothing
  * pending on the way there. The handlers of caught signals do not exist. Bit n - 1 is signal n.
  */
-void signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught);
+int signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught);
 /* No core file from here on. */
 void signal_no_core(void);
 

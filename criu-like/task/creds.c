@@ -166,10 +166,13 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Creds *m = msg;
 	uint64_t own[3] = { 0 }, keep;
+	int n;
 
 	if (at->stage != STAGE_CREDS)
 		return 0;
-	(void)own_capabilities(own); /* plan() has seen it work */
+	n = own_capabilities(own);
+	if (n)
+		return fail(n, "ask for the tool's capabilities");
 	prog_where(p, "%zu supplementary groups", m->n_group);
 	if (own[0] >> CAP_SETGID & 1)
 		prog_call(p, SYS_setgroups, m->n_group,

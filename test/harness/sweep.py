@@ -403,10 +403,11 @@ ORPHAN = re.compile(r" *map [0-9a-f]+-[0-9a-f]+ rwxp  0 ")
 
 
 def without_residue(text):
-    """Without the content of [vdso] and [stack] (its unused end), one anonymous executable mapping, and sizes."""
+    """Without the content of [vdso] and [stack] (its unused end), sizes, and one anonymous executable mapping per task."""
     out, skip, orphans = [], False, 0
     for line in text.splitlines():
         word = line.split()[:1]
+        orphans = 0 if word == ["task"] else orphans
         if word == ["map"]:
             orphan = bool(ORPHAN.match(line)) and not orphans
             skip = orphan or "[vdso]" in line or "[stack]" in line

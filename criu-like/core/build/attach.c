@@ -78,9 +78,10 @@ int attach_all(struct restore *r)
 	long options = attach_options(r);
 
 	vec_foreach(t, &r->tree.thread) {
-		/* A dead leader stays attached as a zombie: EXITKILL would kill its threads when we
-		 * end. */
-		long mine = (*t)->dead ? options & ~PTRACE_O_EXITKILL : options;
+		/* One thread is enough to take its process along, and its release is the commit of
+		 * the process. A dead leader stays attached as a zombie. */
+		bool anchor = *t == task_main((*t)->task);
+		long mine = anchor ? options : options & ~PTRACE_O_EXITKILL;
 		long k = seized_at_birth(r, *t) ? 0
 						: sys(SYS_ptrace, PTRACE_SEIZE, (*t)->tid, 0, mine);
 
@@ -308,7 +309,8 @@ int attach_release(struct restore *r)
 	if (k)
 		return k;
 	vec_foreach(t, &r->tree.thread) {
-		long e = (*t)->dead ? 0 : sys(SYS_ptrace, PTRACE_SETOPTIONS, (*t)->tid, 0, 0);
+		bool anchor = *t == task_main((*t)->task);
+		long e = anchor ? sys(SYS_ptrace, PTRACE_SETOPTIONS, (*t)->tid, 0, 0) : 0;
 
 		if (e < 0)
 			return fail(e, "free thread %d from the tool", (*t)->tid);

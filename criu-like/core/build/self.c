@@ -246,6 +246,7 @@ static void become_owner(const struct task *t)
 static _Noreturn void die(struct restore *r, const struct task *t)
 {
 	int sig = (int)(t->exit_status & 0x7f);
+	uint64_t own = sig ? SIGNAL_BIT(sig) : 0;
 
 	(void)sys(SYS_close_range, 0, ~0u, 0); /* nothing of it matters any more */
 	if (area_wait(r, WORD_DIE, 1))
@@ -254,11 +255,8 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 		give_up(r); /* cannot happen to a valid string */
 	become_owner(t);
 	signal_no_core();
-	if (sig)
-		signal_pose(t->sigblk & ~SIGNAL_BIT(sig), t->sigign & ~SIGNAL_BIT(sig),
-			    t->sigcgt & ~SIGNAL_BIT(sig));
-	else
-		signal_pose(t->sigblk, t->sigign, t->sigcgt);
+	if (signal_pose(t->sigblk & ~own, t->sigign & ~own, t->sigcgt & ~own))
+		give_up(r);
 	if (!sig)
 		_exit((int)(t->exit_status >> 8 & 0xff));
 	(void)sys(SYS_kill, sys(SYS_getpid), sig); /* does not come back */

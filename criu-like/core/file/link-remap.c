@@ -182,11 +182,13 @@ static int link_again(struct restore *r, struct remap_file *f)
 	if (!e)
 		e = sys_stat(fd, "", 0, &l.st, NULL);
 	if (!e)
+		e = journal_made(restore_journal(r), entry, &l.st); /* it has content from its birth on */
+	if (!e)
 		e = link_here(&l, f->msg->path);
 	if (e)
 		return fail(e, "link '%s' to '%s' again", f->msg->original, f->msg->path);
 	f->link_entry = entry;
-	return journal_made(restore_journal(r), entry, &l.st);
+	return 0;
 }
 
 int remap_plan(struct restore *r)

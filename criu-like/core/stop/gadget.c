@@ -76,7 +76,8 @@ static int use_tail(struct victim_mm *mm)
 
 	if (r < 0)
 		return r;
-	if (memcmp(found, gadget_tail, sizeof(found))) {
+	mm->orphaned = !memcmp(found, gadget_tail, sizeof(found));
+	if (!mm->orphaned) {
 		if (!all_zero(found, sizeof(found)))
 			return 0;
 		r = io_pwrite(mm->mem_fd, gadget_tail, sizeof(found), tail);

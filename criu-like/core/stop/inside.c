@@ -267,6 +267,23 @@ static int call_mmap(struct dump *d, struct victim_mm *mm, struct victim_thread 
 		    "task %d: map %" PRIu64 " bytes for injected code", v->task->pid, mm->blob_len);
 }
 
+/*
+ * A stopped thread in which a dump died goes home only when it is continued: what it shows now are not its
+ * own registers.
+ */
+static int refuse_unfinished(struct dump *d, const struct victim_mm *mm)
+{
+	bool stopped = false;
+
+	vec_foreach(t, &d->tree.thread)
+		stopped |= !(*t)->dead && *(*t)->victim->mm == mm && (*t)->victim->group_stop;
+	if (!mm->orphaned || !stopped)
+		return 0;
+	return refuse(&d->blockers, mm->task->pid, "process",
+		      "it is stopped, and a dump that was killed has left it no time to recover",
+		      "continue it (SIGCONT) and dump it while it runs");
+}
+
 static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 {
 	uint64_t len = PROG_AREA_START + program_len + BLOB_STACK_BYTES;
@@ -279,6 +296,7 @@ static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 		return refuse(&d->blockers, mm->task->pid, "address space",
 			      "it has no room for injected code", NULL);
 	r = mm->gadgets.call ? 0 : gadget_prepare(d, mm);
+	r = r < 0 ? r : refuse_unfinished(d, mm);
 	r = r < 0 || mm->frames ? r : frames_choose(d, mm);
 	mm->blob = mm->hole_end - len;
 	mm->blob_len = len;
