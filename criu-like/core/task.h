@@ -31,6 +31,7 @@ struct thread {
 	pid_t tid;
 	struct task *task;
 	bool dead;              /* leader that exited before its threads */
+	bool early;             /* restore: made before the blob, since it has children of its own */
 	struct regs regs;
 	uint64_t restart_left_ns, restart_syscall; /* interrupted relative sleep; syscall 0: none */
 	const struct proc_status *status;          /* dump: as read after the stop */
@@ -53,7 +54,7 @@ struct task {
 	uint64_t sigblk, sigign, sigcgt; /* zombies: what /proc shows of them */
 	uint32_t mm, files, fs,
 		sighand; /* ids of shared objects: index of the first task that has it */
-	struct thread *parent_thread;
+	struct thread *parent_thread; /* NULL: not told */
 	const struct proc_stat *stat;    /* dump */
 	int proc_fd;            /* dump: /proc/PID (of a live thread when the leader is dead) */
 	int pidfd;              /* dump: of the process; with a dead leader of a live thread */

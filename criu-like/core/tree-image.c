@@ -199,7 +199,11 @@ static int read_thread(struct restore *r, const Thread *m, uint32_t id, struct m
 	return copy_regs(r, t, m);
 }
 
-static int read_tasks(struct restore *r, struct map *pids)
+struct task_messages {
+	VEC(const Task *) v;
+};
+
+static int read_tasks(struct restore *r, struct map *pids, struct task_messages *msgs)
 {
 	ProtobufCMessage *m;
 	struct image *i;
@@ -212,10 +216,25 @@ static int read_tasks(struct restore *r, struct map *pids)
 		k = read_task(r, (const Task *)m, id, pids);
 		if (k)
 			return k;
+		*vec_push(&r->arena, &msgs->v) = (const Task *)m;
 	}
 	if (!k && !r->tree.task.n)
 		return fail(-EPROTO, "broken checkpoint: it holds no task");
 	return k;
+}
+
+/* Tasks name threads, which are read later. */
+static int find_parent_thread(struct restore *r, const Task *m, uint32_t id)
+{
+	struct task *t = r->tree.task.v[id];
+
+	if (!m->has_parent_thread || !t->parent)
+		return 0;
+	if (m->parent_thread >= r->tree.thread.n ||
+	    r->tree.thread.v[m->parent_thread]->task != t->parent)
+		return bad("a task was made by a thread that its parent does not have", id);
+	t->parent_thread = r->tree.thread.v[m->parent_thread];
+	return 0;
 }
 
 static int read_threads(struct restore *r, struct map *pids)
@@ -255,11 +274,14 @@ static int check_owners(const struct tree *tree)
 
 int tree_read(struct restore *r)
 {
+	struct task_messages msgs = { 0 };
 	struct map pids;
 	int k;
 
 	map_init(&pids, &r->arena);
-	k = read_tasks(r, &pids);
+	k = read_tasks(r, &pids, &msgs);
 	k = k ?: read_threads(r, &pids);
+	for (uint32_t i = 0; !k && i < msgs.v.n; i++)
+		k = find_parent_thread(r, msgs.v.v[i], i);
 	return k ?: check_owners(&r->tree);
 }

@@ -1,4 +1,8 @@
-/* Children of threads other than the first: only the thread that made one may wait for it alone. */
+/*
+ * Children of threads other than the first: only the thread that made one may wait for it alone. No
+ * fingerprint: which of libc's pages siblings share here is a matter of luck (docs/limits.md).
+ */
+/* harness: moves */
 #include "test.h"
 
 #include <sys/wait.h>

@@ -1,4 +1,5 @@
 /* A thousand threads with names, masks and stacks of their own. */
+/* harness: moves */
 #include "test.h"
 
 #include <pthread.h>

@@ -295,6 +295,30 @@ static int check_made_by_sibling(struct planner *p, const struct birth *b)
 		      "it differs from that of the sibling that must make it", NULL);
 }
 
+/*
+ * The kernel remembers which thread made a process: it tells the end of that one by the parent-death
+ * signal, and __WNOTHREAD asks for it. So that thread has to exist early and to make the process.
+ */
+static void choose_thread(struct planner *p, struct birth *b)
+{
+	struct thread *t = b->task ? b->task->parent_thread : NULL;
+	const struct birth *maker = b->maker;
+
+	if (!t || t == t->task->thread.v[0] || maker != b->parent || !maker || !maker->task ||
+	    t->task != maker->task || maker->unshare_flags || maker->clone_flags & CLONE_VM ||
+	    b->clone_flags & CLONE_VM)
+		return;
+	b->by = t;
+	if (t->early)
+		return;
+	t->early = true;
+	p->plan->n_early++;
+	for (size_t i = 1; i < t->task->thread.n; i++)
+		if (t->task->thread.v[i] != t && t->task->thread.v[i]->early)
+			return;
+	p->plan->n_with_early++;
+}
+
 static void count_targets(struct planner *p)
 {
 	vec_foreach(t, &p->r->tree.task) {
@@ -332,6 +356,8 @@ static int plan_tasks(struct planner *p)
 	order_births(p);
 	for (size_t i = 0; i < tree->task.n; i++)
 		k |= check_vm_sharer(p, p->of[i]);
+	for (size_t i = 1; i < tree->task.n; i++)
+		choose_thread(p, p->of[i]);
 	return k ? -ENOTSUP : 0;
 }
 

@@ -16,6 +16,7 @@ struct birth {
 	pid_t pid;
 	struct birth *parent;   /* NULL: the coordinator (root) */
 	struct birth *maker;    /* who calls clone3: the parent, or a sibling with CLONE_PARENT */
+	struct thread *by;      /* and which of its threads, an early one; NULL: the first */
 	bool before_setsid;     /* born before its maker's setsid */
 	bool setsid, lead_group;
 	bool orphan; /* its maker is a stand-in that exits: comes to `parent`, a subreaper, then */
@@ -33,6 +34,7 @@ struct birth_plan {
 	uint32_t n_fork;         /* births by fork: all but those that share their maker's memory */
 	uint32_t n_leave_group;  /* lead a group that others join, then go to another */
 	uint32_t n_zombie, n_mm_shared, n_mm; /* n_mm: address spaces */
+	uint32_t n_early, n_with_early; /* early threads, and tasks that have some */
 };
 
 int birth_plan(struct restore *r);

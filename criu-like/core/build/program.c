@@ -30,11 +30,6 @@ struct program_set {
 	struct arena arena; /* of what no task needs */
 };
 
-enum {
-	THREAD_FLAGS =
-		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
-};
-
 uint64_t program_of(const struct restore *r, const struct thread *t)
 {
 	return r->programs->of[t->index].prog.at;
@@ -74,8 +69,8 @@ static int begin_process(struct prog *p, struct restore *r, const struct task *t
 	/* They share what is about to be unmapped. */
 	if (t->mm != t->index)
 		prog_pass(p, WORD_ENTERED);
-	else if (r->births->n_mm_shared)
-		prog_wait(p, WORD_ENTERED, r->births->n_mm_shared);
+	else if (r->births->n_mm_shared + r->births->n_early)
+		prog_wait(p, WORD_ENTERED, r->births->n_mm_shared + r->births->n_early);
 	if (t->mm == t->index)
 		k = memory_stage(p, r, t);
 	if (t->mm == t->index && r->births->n_mm_shared)
@@ -84,8 +79,21 @@ static int begin_process(struct prog *p, struct restore *r, const struct task *t
 		prog_wait(p, WORD_MAPPED, r->births->n_mm);
 	k = k ?: stage(p, r, t->thread.v[0], STAGE_TASK);
 	for (size_t i = 1; !k && i < t->thread.n; i++)
-		start_thread(p, r, t->thread.v[i]);
+		if (!t->thread.v[i]->early)
+			start_thread(p, r, t->thread.v[i]);
+	for (size_t i = 1; i < t->thread.n; i++)
+		if (t->thread.v[i]->early) {
+			prog_pass(p, WORD_THREADS);
+			break;
+		}
 	return k;
+}
+
+static void begin_early_thread(struct prog *p, const struct restore *r)
+{
+	prog_where(p, "wait for the address space");
+	prog_pass(p, WORD_ENTERED);
+	prog_wait(p, WORD_THREADS, r->births->n_with_early);
 }
 
 /* Whatever died during the restore left a SIGCHLD; setting the default action drops it. */
@@ -130,6 +138,8 @@ static int build(struct restore *r, const struct thread *t)
 	log_scope("task %d", t->tid);
 	if (t == t->task->thread.v[0])
 		k = begin_process(p, r, t->task);
+	if (t->early)
+		begin_early_thread(p, r);
 	k = k ?: later_stages(p, r, t);
 	prog_where(p, "end");
 	prog_pass(p, WORD_PARKED);

@@ -1,8 +1,15 @@
 #pragma once
+#include <linux/sched.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "core/restore.h"
+
+/* What the threads of a process share. */
+enum {
+	THREAD_FLAGS =
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
+};
 
 /* The programs of the restored tasks: one per thread, built by the coordinator before the first
  * fork. */

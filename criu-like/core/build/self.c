@@ -4,6 +4,9 @@
  * group, applies its own slice (directories, descriptors, files of its mappings) and enters the
  * blob. Stand-ins end when the groups are complete, zombies when everything is restored.
  *
+ * Children of other threads than the first are made by those: such a thread is there before the
+ * blob, works for the first one while that waits, and enters the blob before it.
+ *
  * Every failure is reported where it happens; then the report page is marked and the coordinator
  * kills the rest.
  */
@@ -34,10 +37,25 @@
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 
+enum { HOST_STACK_BYTES = 256 * 1024 };
+
 struct sharer {
 	struct restore *r;
 	struct birth *b;
 	uint32_t entered; /* futex: it no longer uses the maker's memory */
+};
+
+/* A thread that has children of its own, before the blob. One of the two runs at a time. */
+enum { TURN_FIRST, TURN_EARLY };
+struct early {
+	struct restore *r;
+	const struct thread *thread;
+	struct birth *make; /* what it is to make; NULL: go */
+	uint32_t turn;      /* futex */
+	int result;
+};
+struct early_threads {
+	VEC(struct early *) v;
 };
 
 static _Noreturn void live(struct restore *r, struct birth *b);
@@ -63,14 +81,80 @@ static int make(struct restore *r, struct birth *b)
 	return pid < 0 ? fail(pid, "make process %d", b->pid) : 0;
 }
 
-static int make_all(struct restore *r, const struct birth *b, bool before_setsid)
+/* Works for the first thread, which waits meanwhile: they share libc. Then it enters the blob. */
+static _Noreturn void early_live(void *arg)
+{
+	struct early *e = arg;
+	struct restore *r = e->r;
+	const struct thread *t = e->thread;
+
+	for (;;) {
+		while (__atomic_load_n(&e->turn, __ATOMIC_ACQUIRE) != TURN_EARLY)
+			(void)sys(SYS_futex, &e->turn, FUTEX_WAIT, TURN_FIRST, 0, 0,
+				  0); /* judged by the loop */
+		if (!e->make)
+			break;
+		e->result = make(r, e->make);
+		__atomic_store_n(&e->turn, TURN_FIRST, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&e->turn, TURN_FIRST, __ATOMIC_RELEASE);
+	blob_enter(r->area, program_of(r, t), r->area + program_stack(r, t) + AREA_STACK_BYTES);
+}
+
+static int early_start(struct restore *r, const struct thread *t, struct early_threads *all)
+{
+	struct early *e = arena_new(&r->arena, struct early);
+	long stack = sys(SYS_mmap, 0, HOST_STACK_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long k;
+
+	if (stack < 0)
+		return fail(stack, "map a stack");
+	*e = (struct early){ .r = r, .thread = t, .turn = TURN_FIRST };
+	*vec_push(&r->arena, &all->v) = e;
+	k = clone_sharing(t->tid, THREAD_FLAGS, 0, (void *)stack, HOST_STACK_BYTES, early_live, e);
+	return k < 0 ? fail(k, "make thread %d", t->tid) : 0;
+}
+
+static int early_start_all(struct restore *r, const struct birth *b, struct early_threads *all)
 {
 	int k = 0;
 
-	for (size_t i = 0; !k && i < b->make.n; i++)
-		if (b->make.v[i]->before_setsid == before_setsid &&
-		    !(b->make.v[i]->clone_flags & CLONE_VM))
-			k = make(r, b->make.v[i]);
+	for (size_t i = 1; b->task && i < b->task->thread.n && !k; i++)
+		if (b->task->thread.v[i]->early)
+			k = early_start(r, b->task->thread.v[i], all);
+	return k;
+}
+
+static int early_turn(struct early *e, struct birth *make)
+{
+	e->make = make;
+	__atomic_store_n(&e->turn, TURN_EARLY, __ATOMIC_RELEASE);
+	(void)sys(SYS_futex, &e->turn, FUTEX_WAKE, 1, 0, 0, 0); /* it may not sleep yet */
+	while (__atomic_load_n(&e->turn, __ATOMIC_ACQUIRE) != TURN_FIRST)
+		(void)sys(SYS_sched_yield); /* always succeeds */
+	return make ? e->result : 0;
+}
+
+static int make_by_thread(const struct early_threads *early, struct birth *b)
+{
+	vec_foreach(e, &early->v)
+		if ((*e)->thread == b->by)
+			return early_turn(*e, b);
+	return fail(-ESRCH, "no thread to make process %d", b->pid);
+}
+
+static int make_all(struct restore *r, const struct birth *b, bool before_setsid,
+		    const struct early_threads *early)
+{
+	int k = 0;
+
+	for (size_t i = 0; !k && i < b->make.n; i++) {
+		struct birth *m = b->make.v[i];
+
+		if (m->before_setsid == before_setsid && !(m->clone_flags & CLONE_VM))
+			k = m->by ? make_by_thread(early, m) : make(r, m);
+	}
 	return k;
 }
 
@@ -90,6 +174,7 @@ static int arm_pdeathsig(struct restore *r, const struct birth *b)
 
 static int found_session(struct restore *r, const struct birth *b)
 {
+	struct early_threads early = { 0 };
 	long k = b->subreaper ? sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) : 0;
 
 	if (k < 0)
@@ -97,15 +182,17 @@ static int found_session(struct restore *r, const struct birth *b)
 	k = b->lead_group ? sys(SYS_setpgid, 0, 0) : 0;
 	if (k < 0)
 		return fail(k, "found process group %d", b->pid);
-	k = make_all(r, b, true);
+	k = early_start_all(r, b, &early) ?: make_all(r, b, true, &early);
 	if (k)
 		return (int)k;
 	k = b->setsid ? sys(SYS_setsid) : 0;
 	if (k < 0)
 		return fail(k, "found session %d", b->pid);
-	k = make_all(r, b, false);
+	k = make_all(r, b, false, &early);
 	if (k)
 		return (int)k;
+	vec_foreach(e, &early.v)
+		(void)early_turn(*e, NULL); /* nothing to make: goes to the blob */
 	k = b->unshare_flags ? sys(SYS_unshare, b->unshare_flags) : 0;
 	return k < 0 ? fail(k, "leave what only its children share") : 0;
 }
@@ -219,7 +306,6 @@ static _Noreturn void sharer_live(void *arg)
  */
 static int make_sharers(struct restore *r, const struct birth *b, uint64_t files)
 {
-	enum { STACK = 256 * 1024 };
 	const struct timespec look_up = { 0, 20 * 1000 * 1000 };
 
 	for (size_t i = 0; i < b->make.n; i++) {
@@ -229,12 +315,12 @@ static int make_sharers(struct restore *r, const struct birth *b, uint64_t files
 
 		if (!(flags & CLONE_VM) || (flags & CLONE_FILES) != files)
 			continue;
-		k = sys(SYS_mmap, 0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			0);
+		k = sys(SYS_mmap, 0, HOST_STACK_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (k < 0)
 			return fail(k, "map a stack");
 		k = clone_sharing(s.b->pid, flags, flags & CLONE_PARENT ? 0 : s.b->exit_signal,
-				  (void *)k, STACK, sharer_live, &s);
+				  (void *)k, HOST_STACK_BYTES, sharer_live, &s);
 		if (k < 0)
 			return fail(k, "make process %d", s.b->pid);
 		while (!__atomic_load_n(&s.entered, __ATOMIC_ACQUIRE))

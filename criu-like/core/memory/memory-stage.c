@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "base/err.h"
+#include "core/build/birth.h"
 #include "core/memory/memory-plan.h"
 #include "core/memory/memory.h"
 #include "kernel/sys.h"
@@ -33,8 +34,9 @@ extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 
 /* libc registered its area in thread-local storage that is about to go. */
-static void stage_rseq(struct prog *p)
+static void stage_rseq(struct prog *p, const struct restore *r)
 {
+	struct prog_op *op;
 	char *self;
 
 	if (!&__rseq_size || !__rseq_size)
@@ -42,7 +44,10 @@ static void stage_rseq(struct prog *p)
 	self = __builtin_thread_pointer();
 	prog_where(p, "unregister rseq");
 	/* Its registered length is that of the structure, 32 at least, whatever part is in use. */
-	prog_call(p, SYS_rseq, (int64_t)(uintptr_t)(self + __rseq_offset), 32, 1, RSEQ_SIGNATURE);
+	op = prog_call(p, SYS_rseq, (int64_t)(uintptr_t)(self + __rseq_offset), 32, 1,
+		       RSEQ_SIGNATURE);
+	if (r->births->n_early) /* what such a thread forks has no registration */
+		prog_accept(op, EINVAL);
 }
 
 static bool has_special(const struct space *s, const struct special *part, uint64_t *ret_at)
@@ -332,7 +337,7 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 
 	if (!s)
 		return 0;
-	stage_rseq(p);
+	stage_rseq(p, r);
 	stage_special(p, r->memory, s, true);
 	stage_unmap(p, r, s);
 	stage_limits(p, s);
