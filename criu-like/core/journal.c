@@ -1,8 +1,9 @@
 /*
- * A text file, one line per event: `add N unlink PATH`, `add N rmdir PATH`, `made N DEV INO`, `done
- * N`. Newlines and backslashes of paths are written in octal. A line that a crash cut short was
- * followed by no change, so it is ignored. An entry whose file was never seen (`made` is missing)
- * is undone only while what is there is empty: the crash came between making and filling it.
+ * A text file, one line per event: `add N unlink PATH` (rmdir, remap, swap likewise), `made N DEV
+ * INO`, `done N`. Newlines and backslashes of paths are written in octal. A line that a crash cut
+ * short was followed by no change, so it is ignored. An entry whose file was never seen (`made` is
+ * missing) is undone only while what is there is empty: the crash came between making and filling
+ * it.
  */
 #include "core/journal.h"
 
@@ -20,8 +21,10 @@
 #include "kernel/descriptor.h"
 #include "kernel/proc.h"
 
+enum { RENAME_KEEP = 1, RENAME_SWAP = 2 }; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
+
 static const char file_name[] = "journal";
-static const char *const op_name[] = { "unlink", "rmdir", "remap", "return" };
+static const char *const op_name[] = { "unlink", "rmdir", "remap", "swap" };
 
 struct entry {
 	enum journal_op op;
@@ -122,23 +125,27 @@ int journal_done(struct journal *j, uint32_t id)
 	return put(j, arena_printf(j->arena, "done %" PRIu32 "\n", id));
 }
 
-/* A file that gave its name away for a moment. */
-static int give_back(const struct entry *e)
+/*
+ * The file that had to leave its name for a moment returns to it. What is there now, the deleted
+ * file as a rule, takes its place and is removed by the entry before.
+ */
+static int move_back(struct arena *a, const struct entry *e)
 {
-	char name[4096];
-	const char *end = strstr(e->path, ".torpor-"), *next = end;
-	int r;
+	const char *mark = strstr(e->path, ".torpor-"), *next, *name;
+	long r;
 
-	while (next && (next = strstr(next + 1, ".torpor-")))
-		end = next; /* the last one */
-	if (!end || (size_t)(end - e->path) >= sizeof(name))
+	while (mark && (next = strstr(mark + 1, ".torpor-")))
+		mark = next;
+	if (!mark || !e->made)
 		return 0;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)(end - e->path), e->path); /* fits */
-	r = (int)sys(SYS_renameat2, AT_FDCWD, e->path, AT_FDCWD, name, 0);
-	return r ? fail(r, "give '%s' its name back", name) : 0;
+	name = arena_strndup(a, e->path, (size_t)(mark - e->path));
+	r = sys(SYS_renameat2, AT_FDCWD, e->path, AT_FDCWD, name, RENAME_SWAP);
+	if (r == -ENOENT)
+		r = sys(SYS_renameat2, AT_FDCWD, e->path, AT_FDCWD, name, RENAME_KEEP);
+	return r ? fail(r, "move '%s' back to its name", e->path) : 0;
 }
 
-static int undo(struct entry *e)
+static int undo(struct arena *a, struct entry *e)
 {
 	struct stat st;
 	int r = sys_stat(AT_FDCWD, e->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
@@ -150,8 +157,8 @@ static int undo(struct entry *e)
 	if (e->made ? st.st_dev != e->dev || st.st_ino != e->ino
 		    : S_ISREG(st.st_mode) && st.st_size)
 		return 0; /* somebody else's by now */
-	if (e->op == JOURNAL_RETURN)
-		return e->made ? give_back(e) : 0;
+	if (e->op == JOURNAL_SWAP)
+		return move_back(a, e);
 	r = sys_unlinkat(AT_FDCWD, e->path, e->op == JOURNAL_RMDIR ? AT_REMOVEDIR : 0);
 	if (r == -ENOTEMPTY || r == -ENOENT)
 		return 0; /* it is used by others now, or gone */
@@ -163,7 +170,7 @@ int journal_undo(struct journal *j)
 	int first = 0;
 
 	for (size_t i = j->entry.n; i-- > 0;) {
-		int r = j->entry.v[i].done ? 0 : undo(&j->entry.v[i]);
+		int r = j->entry.v[i].done ? 0 : undo(j->arena, &j->entry.v[i]);
 
 		if (!r && !j->entry.v[i].done)
 			r = journal_done(j, (uint32_t)i);

@@ -15,7 +15,7 @@ enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
 	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
 	JOURNAL_REMAP,	/* a name that a checkpoint refers to: unlink it if that was never committed */
-	JOURNAL_RETURN, /* the file `made` may lie here under NAME.torpor-N: it belongs to NAME */
+	JOURNAL_SWAP,	/* NAME.torpor-N may hold what belongs at NAME (`made`): move it back */
 };
 
 /* Nothing is written before the first entry. */

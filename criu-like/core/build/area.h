@@ -21,15 +21,15 @@ enum area_word {
 	WORD_SIGNALED, /* by every thread: pending signals queued */
 	WORD_CREDS_DONE,
 	WORD_PARKED,
-	WORD_GO,        /* coordinator: late descriptors are open */
-	WORD_DIE,       /* coordinator: zombies shall die */
-	WORD_SIGNALS,   /* coordinator: they are dead */
-	WORD_CREDS,     /* coordinator: every thread is traced */
-	WORD_ARM,       /* coordinator: credentials are final everywhere */
-	WORD_ENTERED,   /* by processes that share an address space, and by early threads: they run the
-			 * blob and nothing else of it */
-	WORD_THREADS,   /* by leaders with early threads: those may go on */
-	WORD_SECCOMP,   /* by leaders: filters that all threads share are installed */
+	WORD_GO,      /* coordinator: late descriptors are open */
+	WORD_DIE,     /* coordinator: zombies shall die */
+	WORD_SIGNALS, /* coordinator: they are dead */
+	WORD_CREDS,   /* coordinator: every thread is traced */
+	WORD_ARM,     /* coordinator: credentials are final everywhere */
+	WORD_ENTERED, /* by processes that share an address space, and by early threads: they run
+			 the blob and nothing else of it */
+	WORD_THREADS, /* by leaders with early threads: those may go on */
+	WORD_SECCOMP, /* by leaders: filters that all threads share are installed */
 };
 _Static_assert((int)WORD_SECCOMP < (int)PROG_WORDS, "all words fit the report page");
 

@@ -14,8 +14,10 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "core/build/stand-in.h"
 #include "core/file/inode-space.h"
 #include "core/journal.h"
+#include "core/refuse.h"
 #include "kernel/descriptor.h"
 
 struct ghost_file *ghost_find(const struct inode_space *s, uint32_t id)
@@ -74,6 +76,17 @@ static int read_data(struct restore *r)
 	return e;
 }
 
+static int check_process(struct restore *r, const Ghost *m)
+{
+	if (m->has_dead_pid && m->dead_pid <= 0)
+		return fail(-EPROTO, "image 'ghost': process %d", m->dead_pid);
+	if (m->has_dead_pid && sys(SYS_kill, m->dead_pid, 0) != -ESRCH)
+		(void)refuse(&r->blockers, m->dead_pid, m->path,
+			     "its process was gone, and the pid is in use now",
+			     "wait until that process ends"); /* collected */
+	return 0;
+}
+
 int ghost_plan(struct restore *r)
 {
 	struct inode_space *s = r->inodes;
@@ -90,6 +103,9 @@ int ghost_plan(struct restore *r)
 				    ((const Ghost *)m)->path);
 		*vec_push(&r->arena, &s->ghost) =
 			(struct ghost_file){ .id = id, .msg = (const Ghost *)m, .fd = -1 };
+		e = check_process(r, (const Ghost *)m);
+		if (e)
+			return e;
 	}
 	if (e)
 		return e;
@@ -242,10 +258,32 @@ static int make_nameless(struct restore *r, struct ghost_file *g)
 	return e ? fail(e, "set owner, mode and times of a file without a name") : 0;
 }
 
+bool inode_stands_in(const struct restore *r, pid_t pid)
+{
+	vec_foreach(g, &r->inodes->ghost)
+		if (g->stands_in && g->msg->dead_pid == pid)
+			return true;
+	return false;
+}
+
+/* It is entered while a process with that pid exists; the name goes with the process. */
+static int make_process(struct restore *r, struct ghost_file *g)
+{
+	int e = inode_stands_in(r, g->msg->dead_pid) ? 0 : stand_in_start(g->msg->dead_pid);
+
+	if (e)
+		return e;
+	g->stands_in = !inode_stands_in(r, g->msg->dead_pid);
+	g->name = g->msg->path;
+	return 0;
+}
+
 int ghost_create_all(struct restore *r)
 {
 	vec_foreach(g, &r->inodes->ghost) {
-		int e = g->msg->is_tmpfile ? make_nameless(r, g) : make_named(r, g);
+		int e = g->msg->has_dead_pid ? make_process(r, g)
+			: g->msg->is_tmpfile ? make_nameless(r, g)
+					     : make_named(r, g);
 
 		if (!e && g->name)
 			e = make_aliases(r, g);
@@ -265,20 +303,20 @@ static int remove_one(struct restore *r, struct ghost_file *g)
 	int e;
 
 	fd_close(&g->fd);
-	if (!g->name)
+	if (g->stands_in)
+		stand_in_end(g->msg->dead_pid);
+	g->stands_in = false;
+	if (!g->name || g->msg->has_dead_pid)
 		return 0;
 	vec_foreach(a, &g->alias)
 		if (a->name)
-			(void)inode_vanish(r, a->name, a->path,
-					   a->entry); /* reported there, and in the journal */
+			(void)inode_unlink_as(r, &(struct made_dir){ a->name, a->entry }, a->path,
+					      false); /* reported there, and in the journal */
 	(void)sys(SYS_utimensat, AT_FDCWD, g->name, times,
 		  AT_SYMLINK_NOFOLLOW); /* fails only if it was not made */
-	if (adopt(r, g))
-		e = 0;
-	else if (S_ISDIR(g->msg->mode))
-		e = inode_unlink(r, g->name, g->entry, true);
-	else
-		e = inode_vanish(r, g->name, g->msg->path, g->entry);
+	e = adopt(r, g) ? 0
+			: inode_unlink_as(r, &(struct made_dir){ g->name, g->entry }, g->msg->path,
+					  S_ISDIR(g->msg->mode));
 	g->name = NULL;
 	return e;
 }

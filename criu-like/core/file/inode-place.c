@@ -3,12 +3,12 @@
  *
  * A file that was deleted while open shows its last name, so it is made under that name and removed
  * again. Parents that are gone too are made and removed with it. If another file has the name by
- * now, a name beside it is used, and at the end both change places for the moment between two
- * renames: that file is the same as before, and the kernel shows the old name for the deleted one.
- * All of it is in the journal before it is made.
+ * now, the deleted one is made beside it under a similar name, and at the end the two are exchanged
+ * and the other one is moved back over it at once: the kernel keeps the name under which a file was
+ * replaced. Where the two cannot be exchanged (types, mount points) the similar name stays in the
+ * text that the task sees. All of it is in the journal before it is made.
  */
 #include <errno.h>
-#include <linux/fs.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -16,6 +16,8 @@
 #include "core/file/inode-space.h"
 #include "core/journal.h"
 #include "kernel/descriptor.h"
+
+enum { SWAP_FLAG = 2 }; /* RENAME_EXCHANGE */
 
 struct journal *restore_journal(struct restore *r)
 {
@@ -98,8 +100,8 @@ int inode_place(struct restore *r, const char *path, const char **ret)
 	for (unsigned int i = 1; !sys_stat(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st, NULL); i++)
 		name = arena_printf(&r->arena, "%s.torpor-%u", path, i);
 	if (name != path)
-		log_info("'%s' is another file by now: its deleted namesake is restored as '%s'",
-			 path, name);
+		log_info("'%s' is another file by now: its deleted namesake is made as '%s'", path,
+			 name);
 	*ret = name;
 	return 0;
 }
@@ -114,15 +116,11 @@ int inode_link(struct restore *r, const char *existing, const char *path, struct
 		e = journal_add(j, JOURNAL_UNLINK, ret->path, &ret->entry);
 	if (e)
 		return e;
-	/* It has content from its first moment: what it will be is said before. */
-	e = sys_stat(AT_FDCWD, existing, AT_SYMLINK_NOFOLLOW, &st, NULL);
-	if (e)
-		return fail(e, "look at '%s'", existing);
-	e = journal_made(j, ret->entry, &st);
-	if (e)
-		return e;
 	e = (int)sys(SYS_linkat, AT_FDCWD, existing, AT_FDCWD, ret->path, 0);
-	return e ? fail(e, "link '%s' to '%s'", existing, ret->path) : 0;
+	if (!e)
+		e = sys_stat(AT_FDCWD, ret->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	return e ? fail(e, "link '%s' to '%s'", existing, ret->path)
+		 : journal_made(j, ret->entry, &st);
 }
 
 int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir)
@@ -134,39 +132,50 @@ int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_di
 	return journal_done(restore_journal(r), entry);
 }
 
-/*
- * Two atomic steps; in between the journal knows where the other file is. 0: done, 1: nothing was
- * changed, -errno: the other file lies under `name` (and the journal will give it its name back).
- */
-static int change_places(struct restore *r, const char *name, const char *path)
-{
-	struct journal *j = restore_journal(r);
-	struct stat st;
-	uint32_t entry;
-	int e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
-
-	if (e || S_ISDIR(st.st_mode) || journal_add(j, JOURNAL_RETURN, name, &entry))
-		return 1;
-	e = journal_made(j, entry, &st);
-	if (!e)
-		e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, RENAME_EXCHANGE);
-	if (e) {
-		(void)journal_done(j, entry); /* nothing was changed */
-		return 1;
-	}
-	e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, 0);
-	return e ? fail(e, "give '%s' its name back", path) : journal_done(j, entry);
-}
-
-int inode_vanish(struct restore *r, const char *name, const char *path, uint32_t entry)
+/* Whether `name` was chosen because `path` is another file, and the two may change places. */
+static bool can_swap(const char *name, const char *path, bool is_dir, struct stat *ret_other)
 {
 	size_t len = strlen(path);
-	bool beside = !strncmp(name, path, len) && !strncmp(name + len, ".torpor-", 8);
-	int e = beside ? change_places(r, name, path) : 1;
 
-	if (e > 0)
-		return inode_unlink(r, name, entry, false);
-	return e ? e : journal_done(restore_journal(r), entry);
+	return !strncmp(name, path, len) && name[len] == '.' &&
+	       !sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ret_other, NULL) &&
+	       !S_ISDIR(ret_other->st_mode) == !is_dir;
+}
+
+/* 1: the name is gone, and the file was last called `path`. 0: nothing happened. */
+static int unlink_by_swap(struct restore *r, const char *name, const char *path, bool is_dir)
+{
+	struct journal *j = restore_journal(r);
+	struct stat other;
+	uint32_t entry;
+	int e;
+
+	if (!can_swap(name, path, is_dir, &other))
+		return 0;
+	e = journal_add(j, JOURNAL_SWAP, name, &entry);
+	if (!e)
+		e = journal_made(j, entry, &other);
+	if (e)
+		return e;
+	if (sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, SWAP_FLAG)) {
+		e = journal_done(j, entry);
+		return e ? e : 0; /* not possible here: the similar name will do */
+	}
+	e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, 0);
+	if (e)
+		return fail(e, "move '%s' back to '%s'", name, path);
+	e = journal_done(j, entry);
+	return e ? e : 1;
+}
+
+int inode_unlink_as(struct restore *r, const struct made_dir *made, const char *path, bool is_dir)
+{
+	int e = unlink_by_swap(r, made->path, path, is_dir);
+
+	if (e < 0)
+		return e;
+	return e ? journal_done(restore_journal(r), made->entry)
+		 : inode_unlink(r, made->path, made->entry, is_dir);
 }
 
 int inode_unplace(struct restore *r)

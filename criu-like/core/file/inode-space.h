@@ -87,11 +87,6 @@ int inode_place(struct restore *r, const char *path, const char **ret);
 int inode_unplace(struct restore *r);
 /* Gives the file at `existing` the name `path` or a similar one; journaled. */
 int inode_link(struct restore *r, const char *existing, const char *path, struct made_dir *ret);
-/*
- * The same for a file whose wanted name `path` belongs to another file: for a moment they change
- * places, so that the kernel shows the wanted name for what is deleted.
- */
-int inode_vanish(struct restore *r, const char *name, const char *path, uint32_t entry);
 /* Removes a name that was made; `is_dir` for directories. */
 int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir);
 /* The same for one that was made for `path`: that is the name the kernel will tell. */
