@@ -58,6 +58,8 @@ static void child(void *arg)
 	check_lock(asked("posix", F_GETLK, 50, 0), F_RDLCK, 60, 1, getppid());
 	check_lock(asked("mapped", F_GETLK, 0, 0), F_WRLCK, 0, 4, getppid());
 	check(flock(open("flock", O_RDWR), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
+	event_add(ready);
+	event_wait(ready, 3);
 }
 
 int main(void)
@@ -80,6 +82,7 @@ int main(void)
 	lock(mapped, F_SETLK, F_WRLCK, 0, 4);
 	event_wait(ready, 1);
 	checkpoint();
+	event_wait(ready, 2);
 	check_lock(asked("child", F_GETLK, 0, 50), F_WRLCK, 10, 5, pid);
 	check_lock(asked("child", F_GETLK, 50, 0), F_RDLCK, 100, 0, pid);
 	check_lock(asked("ofd", F_OFD_GETLK, 16, 0), F_WRLCK, 20, 10, -1);
@@ -87,5 +90,6 @@ int main(void)
 	check(flock(open("flock", O_RDWR), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
 	check(flock(open("flock-child", O_RDWR), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK);
 	check(!flock(whole, LOCK_UN) && !flock(open("flock", O_RDWR), LOCK_EX | LOCK_NB));
+	event_add(ready);
 	return test_end();
 }
