@@ -67,6 +67,22 @@ int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char
 	return refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
+static void space_init(struct dump *d)
+{
+	struct file_space *f = d->files = arena_new(&d->arena, struct file_space);
+	size_t n = 0;
+
+	map_init(&f->by_look, &d->arena);
+	map_init(&f->by_inode, &d->arena);
+	map_init(&f->by_number, &d->arena);
+	map_init(&f->group, &d->arena);
+	map_init(&f->fs_type, &d->arena);
+	f->fd_dir = f->fdinfo_dir = -1;
+	while (fd_kinds[n])
+		n++;
+	f->kind_image = arena_array(&d->arena, struct image *, n + 1);
+}
+
 /* --- one descriptor ------------------------------------------------------------------------------
  */
 
@@ -164,6 +180,37 @@ static int refuse_unknown(struct dump *d, struct fd_probe *p)
 
 	return fd_refuse(d, p, reason ? reason : "files of this kind cannot be saved",
 			 remedy ? remedy : "let the program close it before the dump");
+}
+
+/* A descriptor that is closed meanwhile is none; the stop decides. */
+int file_look_at(struct dump *d, const struct task *t, unsigned int number)
+{
+	struct fd_probe p = { .task = t, .number = (int)number, .fd = -1 };
+	char buf[4096];
+	size_t index;
+	int r;
+
+	if (!d->files)
+		space_init(d);
+	r = sys_pidfd_getfd(t->pidfd, (int)number);
+	if (r < 0)
+		return 0;
+	(void)sys_close(r); /* probe() takes its own */
+	r = open_directories(d, t);
+	r = r ?: probe(d, &p, buf, sizeof(buf));
+	if (!r && !find_kind(d, &p, &index))
+		r = refuse_unknown(d, &p);
+	copy_done(d, &p);
+	return r;
+}
+
+void file_look_end(struct dump *d)
+{
+	if (!d->files)
+		return;
+	fd_close(&d->files->fd_dir);
+	fd_close(&d->files->fdinfo_dir);
+	d->files = NULL; /* the dump begins anew with what is stopped */
 }
 
 static int write_kind(struct dump *d, struct fd_probe *p, const struct fd_kind *k, size_t index)
@@ -297,21 +344,6 @@ static int dump_table(struct dump *d, const struct task *t, struct image *out)
 	return image_append(out, t->files, &msg.base);
 }
 
-static void space_init(struct dump *d)
-{
-	struct file_space *f = d->files = arena_new(&d->arena, struct file_space);
-	size_t n = 0;
-
-	map_init(&f->by_look, &d->arena);
-	map_init(&f->by_inode, &d->arena);
-	map_init(&f->by_number, &d->arena);
-	map_init(&f->group, &d->arena);
-	map_init(&f->fs_type, &d->arena);
-	f->fd_dir = f->fdinfo_dir = -1;
-	while (fd_kinds[n])
-		n++;
-	f->kind_image = arena_array(&d->arena, struct image *, n + 1);
-}
 
 static int dump_tables(struct dump *d)
 {

@@ -51,68 +51,52 @@ const char *opaque_reason(const char *link, const char **ret_remedy)
 	return NULL;
 }
 
-static void look_at_descriptors(struct dump *d, pid_t pid, int fd_dir)
+/* What the text alone does not tell to be savable: not a file of a file system, not a pipe. */
+static bool worth_a_look(const char *link)
+{
+	return strncmp(link, "pipe:", 5) && (*link != '/' || !strncmp(link, "/dev/", 5) ||
+					     !strncmp(link, "/memfd:", 7));
+}
+
+static int look_at_descriptors(struct dump *d, const struct task *t, int fd_dir)
 {
 	unsigned int *number;
 	char name[16], link[4097];
+	int r = 0;
 	size_t n;
 
 	if (numbers_list(&d->arena, fd_dir, &number, &n))
-		return; /* it may exit while we look: the stop decides */
+		return 0; /* it may exit while we look: the stop decides */
 	for (size_t i = 0; i < n; i++) {
-		const char *remedy = NULL, *reason;
+		int e;
 
 		(void)snprintf(name, sizeof(name), "%u", number[i]); /* always fits */
-		reason = sys_readlink(fd_dir, name, link, sizeof(link)) < 0
-				 ? NULL
-				 : opaque_reason(link, &remedy);
-		if (reason)
-			(void)refuse(&d->blockers, pid,
-				     arena_printf(&d->arena, "descriptor %s (%s)", name, link),
-				     reason, remedy); /* collected; the phase ends with the list */
-	}
-}
-
-struct pid_list {
-	VEC(pid_t) pid;
-};
-
-static void look_at_children(struct dump *d, int dir, struct pid_list *todo)
-{
-	unsigned int *tid;
-	size_t n;
-	_close_ int tasks = sys_openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-
-	if (tasks < 0 || numbers_list(&d->arena, tasks, &tid, &n))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		const char *path = arena_printf(&d->arena, "%u/children", tid[i]);
-		struct span text, word;
-		uint32_t pid;
-
-		if (io_slurp_at(&d->arena, tasks, path, &text))
+		if (sys_readlink(fd_dir, name, link, sizeof(link)) < 0 || !worth_a_look(link))
 			continue;
-		while (span_word(&text, &word))
-			if (!span_u32(word, 10, &pid))
-				*vec_push(&d->arena, &todo->pid) = (pid_t)pid;
+		e = file_look_at(d, t, number[i]);
+		r = r && r != -ENOTSUP ? r : e ?: r;
 	}
+	return r;
 }
 
 int files_look(struct dump *d)
 {
-	struct pid_list todo = { 0 };
+	int r = 0;
 
-	*vec_push(&d->arena, &todo.pid) = d->opt->pid;
-	for (size_t i = 0; i < todo.pid.n; i++) {
-		const char *path = arena_printf(&d->arena, "/proc/%d", todo.pid.v[i]);
+	vec_foreach(pid, &d->seen) {
+		const char *path = arena_printf(&d->arena, "/proc/%d", *pid);
 		_close_ int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-		_close_ int fds =
-			dir < 0 ? -1 : sys_openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+		_close_ int fds = dir < 0 ? -1
+					  : sys_openat(dir, "fd",
+						       O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+		_close_ int pidfd = (int)sys(SYS_pidfd_open, *pid, 0);
+		struct task *t = arena_new(&d->arena, struct task);
+		int e;
 
-		if (fds < 0)
-			continue;
-		look_at_descriptors(d, todo.pid.v[i], fds);
-		look_at_children(d, dir, &todo);
+		*t = (struct task){ .pid = *pid, .proc_fd = dir, .pidfd = pidfd };
+		e = fds < 0 || pidfd < 0 ? 0 : look_at_descriptors(d, t, fds);
+		r = r && r != -ENOTSUP ? r : e ?: r;
 	}
-	return d->blockers.list.n ? -ENOTSUP : 0;
+	file_look_end(d);
+	return r;
 }
