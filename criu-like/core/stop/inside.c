@@ -145,12 +145,13 @@ static int lost(struct victim_thread *v)
 	return fail(-ESRCH, "task %d: thread %d was killed", v->task->pid, v->tid);
 }
 
+/* With RLIMIT_SIGPENDING used up the kernel keeps the signal but not who sent it: pid 0. */
 static bool own_marker(const struct victim_thread *v, int sig)
 {
 	siginfo_t info;
 
 	return sig && sig == v->marker && trace_siginfo(v->tid, &info) >= 0 &&
-	       info.si_code == SI_TKILL;
+	       (info.si_code == SI_TKILL || (info.si_code == SI_USER && !info.si_pid));
 }
 
 static bool harmless(int sig)
