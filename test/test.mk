@@ -77,9 +77,13 @@ $(BUILD)/test/engine/%: test/engine/%.c $(BUILD)/libtorpor.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MF $@.d -o $@ $< $(BUILD)/libtorpor.a $(LIBS) -lpthread
 
-.PHONY: engine
+.PHONY: engine engine-some
 engine: $(ENGINE)
 	@failed=0; for t in $(ENGINE); do echo "# $${t##*/}"; $$t || failed=1; done; exit $$failed
+
+# A part of the kills, for a run with everything else.
+engine-some: $(ENGINE)
+	@failed=0; $(BUILD)/test/engine/inject -k 17 -r 100 || failed=1; $(BUILD)/test/engine/freeze || failed=1; exit $$failed
 
 # --- what must hold when the tool fails or dies, and when its input or its surroundings are broken -----
 .PHONY: sweep sweep-some robust

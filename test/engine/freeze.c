@@ -77,10 +77,16 @@ static void await_state(pid_t pid, char c)
 
 static void zombies(void)
 {
-	if (!fork())
+	pid_t exits = fork(), killed;
+	siginfo_t info;
+
+	if (!exits)
 		_exit(200);
-	if (!fork())
+	killed = fork();
+	if (!killed)
 		raise(SIGKILL);
+	waitid(P_PID, exits, &info, WEXITED | WNOWAIT);
+	waitid(P_PID, killed, &info, WEXITED | WNOWAIT);
 	count_for_good();
 }
 
@@ -205,11 +211,18 @@ static void unshared(void)
 
 static void traced(void)
 {
+	int ready[2];
+	char byte;
+
+	if (pipe(ready))
+		return;
 	if (!fork()) {
 		ptrace(PTRACE_SEIZE, getppid(), 0, 0);
+		(void)!write(ready[1], "", 1);
 		for (;;)
 			pause();
 	}
+	(void)!read(ready[0], &byte, 1);
 	count_for_good();
 }
 
