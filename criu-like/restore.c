@@ -171,7 +171,8 @@ static int wait_dead(const struct task *t)
 		return fail(k ? k : -ETIMEDOUT, "wait for zombie %d to die", t->pid);
 	k = watch_exit_code(t->pid, &status);
 	if (!k && (((uint32_t)status ^ t->exit_status) & ~(uint32_t)core_dumped))
-		return fail(-ECANCELED, "zombie %d died with status %#x, not %#x", t->pid, status, t->exit_status);
+		return fail(-ECANCELED, "zombie %d died with status %#x, not %#x", t->pid, status,
+			    t->exit_status);
 	return (int)k;
 }
 

@@ -47,8 +47,8 @@ struct journal *journal_new(struct arena *a, int work_fd)
 }
 
 /*
- * A run holds its journal locked, so that nobody undoes what is still wanted. The lock is the process'
- * own: the tasks that it forks do not keep it when it dies.
+ * A run holds its journal locked, so that nobody undoes what is still wanted. The lock is the
+ * process' own: the tasks that it forks do not keep it when it dies.
  */
 static int lock(int fd)
 {
@@ -56,8 +56,9 @@ static int lock(int fd)
 	long r = sys(SYS_fcntl, fd, F_SETLK, &l);
 
 	if (r == -EAGAIN || r == -EACCES)
-		return fail(-EBUSY, "another run is at work in this directory (it holds the journal)");
-	return r == -ENOLCK || r == -EINVAL || r == -ENOSYS ? 0 : (int)r; /* filesystems without locks */
+		return fail(-EBUSY, "another run is at work in this directory (journal)");
+	/* Some filesystems have no locks. */
+	return r == -ENOLCK || r == -EINVAL || r == -ENOSYS ? 0 : (int)r;
 }
 
 static int put(struct journal *j, const char *line)

@@ -14,7 +14,7 @@ struct journal;
 enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
 	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
-	JOURNAL_REMAP,	/* a name that a checkpoint refers to: unlink it if that was never committed */
+	JOURNAL_REMAP,	/* a name that a checkpoint refers to: unlink it unless that is committed */
 	JOURNAL_SWAP,	/* NAME.torpor-N may hold what belongs at NAME (`made`): move it back */
 };
 

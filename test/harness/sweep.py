@@ -170,7 +170,10 @@ class Sweep(case.Case):
         code = self.restore_run()
         if code:
             raise Violation(f"the restore {when} gives {code}: {self.output()}")
-        self.check_unharmed()
+        try:
+            self.check_unharmed()
+        except Violation as e:
+            raise Violation(f"{e}\nrestored {when}") from None
 
     # --- dump -----------------------------------------------------------------------------------
     def after_dump(self, code, fault):
@@ -235,9 +238,10 @@ class Sweep(case.Case):
         if left and code > 0 and "journal" not in left:
             raise Violation(f"a restore that failed left {left}")
         if left or self.counts["run"] % 16 == 0:
-            self.back(f"after this one (left: {left})")
+            journal = proc.read(os.path.join(self.images, "journal"))
+            self.back(f"after this one (left: {left})\n{journal}")
             if self.files() != self.own_files:
-                raise Violation(f"the next restore does not remove {left}")
+                raise Violation(f"the next restore does not remove {left}\n{journal}")
             self.end_tree()
 
     def survived(self):

@@ -116,11 +116,15 @@ int inode_link(struct restore *r, const char *existing, const char *path, struct
 		e = journal_add(j, JOURNAL_UNLINK, ret->path, &ret->entry);
 	if (e)
 		return e;
+	/* It has content from its first moment: what it will be is said before. */
+	e = sys_stat(AT_FDCWD, existing, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	if (e)
+		return fail(e, "look at '%s'", existing);
+	e = journal_made(j, ret->entry, &st);
+	if (e)
+		return e;
 	e = (int)sys(SYS_linkat, AT_FDCWD, existing, AT_FDCWD, ret->path, 0);
-	if (!e)
-		e = sys_stat(AT_FDCWD, ret->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
-	return e ? fail(e, "link '%s' to '%s'", existing, ret->path)
-		 : journal_made(j, ret->entry, &st);
+	return e ? fail(e, "link '%s' to '%s'", existing, ret->path) : 0;
 }
 
 int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir)

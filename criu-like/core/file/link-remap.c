@@ -182,7 +182,7 @@ static int link_again(struct restore *r, struct remap_file *f)
 	if (!e)
 		e = sys_stat(fd, "", 0, &l.st, NULL);
 	if (!e)
-		e = journal_made(restore_journal(r), entry, &l.st); /* it has content from its birth on */
+		e = journal_made(restore_journal(r), entry, &l.st); /* it is born with content */
 	if (!e)
 		e = link_here(&l, f->msg->path);
 	if (e)

@@ -109,7 +109,8 @@ static int look_for_unused(struct dump *d, struct victim_mm *mm, size_t n_frame)
 	return 0;
 }
 
-/* What deep calls have left behind, far below every stack pointer: nobody reads it, and it is put back. */
+/* What deep calls have left behind, far below every stack pointer: nobody reads it, and it is put
+ * back. */
 static void take_left_behind(struct dump *d, struct victim_mm *mm)
 {
 	char *under = arena_alloc(&d->arena, mm->frames_len);

@@ -15,6 +15,8 @@
 #include "kernel/proc-maps.h"
 #include "kernel/sys.h"
 
+extern const char blob_start[];
+
 enum { CHUNK = 128 * 1024, OVERLAP = 32 };
 static const uint64_t lowest = 0x100000, highest = 0x7fffffff0000, distance = 0x10000;
 
@@ -28,10 +30,23 @@ static void note_hole(struct victim_mm *mm, uint64_t from, uint64_t to)
 	mm->hole_len = to - from - 2 * distance;
 }
 
+/* The blob of a dump whose tool died, while a thread is in it. */
+static bool is_blob(const struct victim_mm *mm, const struct vma_text *v)
+{
+	char start[64];
+
+	return !io_pread(mm->mem_fd, start, sizeof(start), v->start) &&
+	       !memcmp(start, blob_start, sizeof(start));
+}
+
 static void note_mapping(struct victim_mm *mm, const struct vma_text *v)
 {
 	if (span_eq(v->path, "[vdso]"))
 		mm->vdso_end = v->end;
+	if (v->prot == 7 && !v->path.len && is_blob(mm, v)) {
+		mm->orphan_blob = v->start;
+		mm->orphan_blob_len = v->end - v->start;
+	}
 	if (span_eq(v->path, "[stack]")) {
 		mm->stack = v->start;
 		mm->stack_len = v->end - v->start;
@@ -49,7 +64,7 @@ int gadget_survey(struct dump *d, struct victim_mm *mm)
 
 	if (r < 0)
 		return fail(r, "task %d: maps", mm->task->pid);
-	mm->stack_len = mm->vdso_end = mm->hole_len = 0;
+	mm->stack_len = mm->vdso_end = mm->hole_len = mm->orphan_blob_len = 0;
 	while ((r = maps_next(&text, &v)) > 0) {
 		note_hole(mm, end, v.start);
 		note_mapping(mm, &v);
@@ -76,8 +91,7 @@ static int use_tail(struct victim_mm *mm)
 
 	if (r < 0)
 		return r;
-	mm->orphaned = !memcmp(found, gadget_tail, sizeof(found));
-	if (!mm->orphaned) {
+	if (memcmp(found, gadget_tail, sizeof(found))) {
 		if (!all_zero(found, sizeof(found)))
 			return 0;
 		r = io_pwrite(mm->mem_fd, gadget_tail, sizeof(found), tail);

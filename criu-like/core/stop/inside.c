@@ -191,7 +191,7 @@ int inside_await_marker(struct dump *d, struct victim_thread *v)
 			return fail(r, "task %d: wait for injected code in thread %d", v->task->pid,
 				    v->tid);
 		if (!s.event && own_marker(v, s.sig)) {
-			/* Else a dying tool would leave it pending where the thread's own mask blocks it. */
+			/* Else a dying tool would leave it pending where the own mask blocks it. */
 			(void)trace_swallow(v->tid);
 			return 0;
 		}
@@ -269,20 +269,29 @@ static int call_mmap(struct dump *d, struct victim_mm *mm, struct victim_thread 
 }
 
 /*
- * A stopped thread in which a dump died goes home only when it is continued: what it shows now are not its
- * own registers.
+ * A thread in which a dump died is on its way home for an instant, or, when it is stopped, until it is
+ * continued. What it shows are not its own registers, and it needs what that dump has left.
  */
-static int refuse_unfinished(struct dump *d, const struct victim_mm *mm)
+static bool on_its_way(const struct victim_mm *mm, const struct victim_thread *v)
 {
-	bool stopped = false;
+	uint64_t ip = regs_ip(&v->live);
+
+	return *v->mm == mm && (ip - mm->gadgets.tail < GADGET_TAIL_BYTES ||
+				ip - mm->orphan_blob < mm->orphan_blob_len);
+}
+
+static int refuse_unfinished(struct dump *d, struct victim_mm *mm)
+{
+	bool found = false;
 
 	vec_foreach(t, &d->tree.thread)
-		stopped |= !(*t)->dead && *(*t)->victim->mm == mm && (*t)->victim->group_stop;
-	if (!mm->orphaned || !stopped)
+		found |= !(*t)->dead && on_its_way(mm, (*t)->victim);
+	if (!mm->gadgets.tail || !found)
 		return 0;
+	mm->gadgets = (struct gadgets){ 0 }; /* they stay */
 	return refuse(&d->blockers, mm->task->pid, "process",
-		      "it is stopped, and a dump that was killed has left it no time to recover",
-		      "continue it (SIGCONT) and dump it while it runs");
+		      "a dump of it was killed, and it has not recovered from that yet",
+		      "try again; if it is stopped, continue it for a moment (SIGCONT)");
 }
 
 static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)

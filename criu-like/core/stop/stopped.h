@@ -42,7 +42,7 @@ struct victim_mm {
 	uint64_t hole_len;	   /* ...and are so many */
 	uint64_t stack, stack_len; /* [stack]; 0: none */
 	uint64_t vdso_end;
-	bool orphaned;              /* a dump was here whose tool died */
+	uint64_t orphan_blob, orphan_blob_len; /* of a dump whose tool died */
 	uint64_t frames; /* where frames lie; 0: not chosen yet */
 	uint32_t frames_len;
 	const void *under; /* what was there before, to be put back; NULL: zeroes */
