@@ -63,8 +63,11 @@ static int look(struct dump *d, int ns_fd, pid_t pid, bool whole)
 		if (namespaces[i].of_process && !whole)
 			continue;
 		id = id_at(ns_fd, namespaces[i].file);
-		if (!id || id == d->ns[namespaces[i].like])
+		if (id == d->ns[namespaces[i].like])
 			continue;
+		/* The kernel hides a pid namespace that has no process yet; or the thread ended. */
+		if (!id && !id_at(ns_fd, "mnt"))
+			return r;
 		(void)snprintf(object, sizeof(object), "its %s namespace", namespaces[i].name);
 		r = refuse(&d->blockers, pid, object, "it is not the one that the tool lives in",
 			   "start the tool inside of it (nsenter)");
