@@ -100,20 +100,6 @@ static void let_go(void *c)
 	(void)victim_release(c, VICTIM_RESUME); /* reported there */
 }
 
-/* All questions are answered: the blob goes before memory is looked at. */
-static int withdraw(struct dump *d)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < d->tree.task.n; i++) {
-		struct task *t = d->tree.task.v[i];
-
-		if (t->state != TASK_ZOMBIE && t->mm == t->index)
-			r = victim_withdraw(d, t);
-	}
-	return r;
-}
-
 static int save_state(void *c)
 {
 	struct dump *d = c;
@@ -122,7 +108,7 @@ static int save_state(void *c)
 	r = r ?: task_kinds_dump(d);
 	if (r && r != -ENOTSUP)
 		return r;
-	e = withdraw(d);
+	e = victim_withdraw_all(d); /* the blob goes before memory is looked at */
 	if (e)
 		return e;
 	e = files_dump(d);

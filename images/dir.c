@@ -6,6 +6,9 @@
  * directory that holds foreign *.img files is refused instead. Anything that does not end in .img
  * is none of our business (logs, and what container runtimes put beside the images).
  *
+ * Files are made late: a filesystem may take 20 to 500 us to create one, and a tree stands still
+ * while images are filled. Small ones are held in memory until the commit, within a budget.
+ *
  * Durability: one syncfs over all files before the rename, one fsync of the directory after it,
  * both only when asked for.
  */
@@ -21,16 +24,20 @@
 #include "images/format.h"
 
 #define MARKER COMMIT_FILE ".tmp"
+enum { HOLD_BYTES = 16 << 20 };
 
 struct backend_file {
 	const char *name;
 	int fd;
+	bool made, ended;
+	VEC(struct iovec) held; /* not written yet */
 };
 
 struct dir {
 	struct backend backend;
 	int dirfd, marker;
 	unsigned int flags;
+	size_t held_bytes;
 	VEC(struct backend_file *) file; /* all that were created */
 };
 
@@ -41,48 +48,115 @@ static struct dir *dir_of(struct backend *b)
 
 static int dir_create(struct backend *b, const char *name, struct backend_file **ret)
 {
-	struct dir *d = dir_of(b);
 	struct backend_file *f = arena_new(b->arena, struct backend_file);
-	int r;
 
-	*f = (struct backend_file){arena_strdup(b->arena, name), -1};
-	r = io_open_at(d->dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &f->fd);
-	if (r)
-		return fail(r, "create image file '%s/%s'", b->place, name);
-	*vec_push(b->arena, &d->file) = f;
+	*f = (struct backend_file){.name = arena_strdup(b->arena, name), .fd = -1};
+	*vec_push(b->arena, &dir_of(b)->file) = f;
 	*ret = f;
 	return 0;
 }
 
-static int dir_append(struct backend *b, struct backend_file *f, const struct iovec *iov, int n_iov)
+static int write_out(struct dir *d, struct backend_file *f, const struct iovec *iov, size_t n_iov)
 {
 	enum { BATCH = 64 };
 	struct iovec batch[BATCH];
 	int r = 0;
 
 	while (n_iov && !r) {
-		int n = n_iov < BATCH ? n_iov : BATCH;
+		int n = n_iov < BATCH ? (int)n_iov : BATCH;
 
 		memcpy(batch, iov, sizeof(*iov) * (size_t)n);
 		r = io_writev(f->fd, batch, n);
 		iov += n;
-		n_iov -= n;
+		n_iov -= (size_t)n;
 	}
-	return r ? fail(r, "write image file '%s/%s'", b->place, f->name) : 0;
+	return r ? fail(r, "write image file '%s/%s'", d->backend.place, f->name) : 0;
+}
+
+/* From here on the file exists, with all that was held of it. */
+static int make(struct dir *d, struct backend_file *f)
+{
+	int r = io_open_at(d->dirfd, f->name, O_WRONLY | O_CREAT | O_EXCL, 0600, &f->fd);
+
+	if (r)
+		return fail(r, "create image file '%s/%s'", d->backend.place, f->name);
+	f->made = true;
+	r = write_out(d, f, f->held.v, f->held.n);
+	f->held.n = 0;
+	return r;
+}
+
+static size_t length(const struct iovec *iov, int n_iov)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < n_iov; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
+static void hold(struct dir *d, struct backend_file *f, const struct iovec *iov, int n_iov)
+{
+	size_t len = length(iov, n_iov);
+	char *p = arena_alloc(d->backend.arena, len);
+
+	*vec_push(d->backend.arena, &f->held) = (struct iovec){p, len};
+	d->held_bytes += len;
+	for (int i = 0; i < n_iov; i++) {
+		memcpy(p, iov[i].iov_base, iov[i].iov_len);
+		p += iov[i].iov_len;
+	}
+}
+
+static int dir_append(struct backend *b, struct backend_file *f, const struct iovec *iov, int n_iov)
+{
+	struct dir *d = dir_of(b);
+	int r = 0;
+
+	if (!f->made && length(iov, n_iov) <= HOLD_BYTES - d->held_bytes) {
+		hold(d, f, iov, n_iov);
+		return 0;
+	}
+	if (!f->made)
+		r = make(d, f);
+	return r ? r : write_out(d, f, iov, (size_t)n_iov);
+}
+
+static int end(struct dir *d, struct backend_file *f)
+{
+	int r = io_close(&f->fd);
+
+	return r ? fail(r, "close image file '%s/%s'", d->backend.place, f->name) : 0;
 }
 
 static int dir_finish(struct backend *b, struct backend_file *f)
 {
-	int r = io_close(&f->fd);
+	f->ended = true;
+	return f->made ? end(dir_of(b), f) : 0;
+}
 
-	return r ? fail(r, "close image file '%s/%s'", b->place, f->name) : 0;
+static int make_all(struct dir *d)
+{
+	int r = 0;
+
+	vec_foreach(f, &d->file) {
+		if (r || (*f)->made)
+			continue;
+		r = make(d, *f);
+		if (!r && (*f)->ended)
+			r = end(d, *f);
+	}
+	return r;
 }
 
 static int dir_commit(struct backend *b, struct span content)
 {
 	struct dir *d = dir_of(b);
-	int r = io_pwrite(d->marker, content.p, content.len, 0);
+	int r = make_all(d);
 
+	if (r)
+		return r;
+	r = io_pwrite(d->marker, content.p, content.len, 0);
 	if (r)
 		return fail(r, "write '%s/" MARKER "'", b->place);
 	if (d->flags & IMAGE_SET_SYNC && (r = io_syncfs(d->dirfd)))
@@ -113,7 +187,8 @@ static void dir_discard(struct backend *b)
 	remove_file(d, COMMIT_FILE);
 	vec_foreach(f, &d->file) {
 		fd_close(&(*f)->fd);
-		remove_file(d, (*f)->name);
+		if ((*f)->made)
+			remove_file(d, (*f)->name);
 	}
 	remove_file(d, MARKER);
 	fd_close(&d->marker);

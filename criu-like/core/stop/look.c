@@ -37,7 +37,8 @@ static int look_at_status(struct dump *d, pid_t pid, const struct proc_status *s
 	return block(d, pid, reason, "end the debugger or tracer first");
 }
 
-static int look_at_threads(struct dump *d, const struct proc_dir *dir)
+/* A dead leader tells nothing of its namespaces: then every thread is asked for all of them. */
+static int look_at_threads(struct dump *d, const struct proc_dir *dir, bool dead_leader)
 {
 	struct proc_list threads, children;
 	struct span text;
@@ -48,7 +49,8 @@ static int look_at_threads(struct dump *d, const struct proc_dir *dir)
 	for (size_t i = 0; i < threads.n; i++) {
 		char path[48];
 
-		r = namespaces_look(d, dir->fd, dir->pid, threads.v[i]) ?: r;
+		r = namespaces_look(d, dir->fd, dir->pid, threads.v[i],
+				    dead_leader || threads.v[i] == dir->pid) ?: r;
 		(void)snprintf(path, sizeof(path), "task/%d/children", threads.v[i]); /* fits */
 		if (proc_read(&d->arena, dir, path, &text) ||
 		    proc_list_parse(&d->arena, text, &children))
@@ -80,7 +82,7 @@ static int look_at(struct dump *d, pid_t pid)
 		return block(d, pid, "it is a thread, not a process",
 			     "give the pid of its process");
 	r = look_at_status(d, pid, &status);
-	return r ?: look_at_threads(d, &dir);
+	return r ?: look_at_threads(d, &dir, status.state == 'Z');
 }
 
 int victim_look(struct dump *d)

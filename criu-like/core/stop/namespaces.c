@@ -9,34 +9,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "kernel/sys.h"
 
 static const struct namespace {
 	const char *file, *name;
 	int like; /* whose id it must have, as index */
+	bool of_process; /* a process with several threads cannot change it (EINVAL, EUSERS) */
 } namespaces[] = {
-	{ "user", "user", 0 },
-	{ "mnt", "mount", 1 },
-	{ "pid", "pid", 2 },
-	{ "net", "network", 3 },
-	{ "ipc", "ipc", 4 },
-	{ "uts", "uts", 5 },
-	{ "cgroup", "cgroup", 6 },
-	{ "time", "time", 7 },
-	{ "pid_for_children", "pid (of its children)", 2 },
-	{ "time_for_children", "time (of its children)", 7 },
+	{ "user", "user", 0, true },
+	{ "mnt", "mount", 1, false },
+	{ "pid", "pid", 2, true },
+	{ "net", "network", 3, false },
+	{ "ipc", "ipc", 4, false },
+	{ "uts", "uts", 5, false },
+	{ "cgroup", "cgroup", 6, false },
+	{ "time", "time", 7, true },
+	{ "pid_for_children", "pid (of its children)", 2, false },
+	{ "time_for_children", "time (of its children)", 7, false },
 };
 
-/* 0: no such namespace, or no such thread any more. */
+/* The number in "net:[4026531840]". 0: no such namespace, or no such thread any more. */
 static uint64_t id_at(int dir_fd, const char *path)
 {
-	struct stat st;
-	long r = sys(SYS_newfstatat, dir_fd, path, &st, 0);
+	char text[64];
+	long n = sys(SYS_readlinkat, dir_fd, path, text, sizeof(text) - 1);
+	const char *digits;
 
-	return r < 0 ? 0 : st.st_ino;
+	text[n < 0 ? 0 : n] = 0;
+	digits = strchr(text, '[');
+	return digits ? strtoull(digits + 1, NULL, 10) : 0;
 }
 
 int namespaces_own(struct arena *a, uint64_t ret[NAMESPACES])
@@ -46,21 +52,35 @@ int namespaces_own(struct arena *a, uint64_t ret[NAMESPACES])
 	return 0;
 }
 
-int namespaces_look(struct dump *d, int proc_fd, pid_t pid, pid_t tid)
+static int look(struct dump *d, int ns_fd, pid_t pid, bool whole)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < array_size(namespaces); i++) {
-		char path[64], object[80];
+		char object[80];
 		uint64_t id;
 
-		(void)snprintf(path, sizeof(path), "task/%d/ns/%s", tid, namespaces[i].file);
-		id = id_at(proc_fd, path);
-		if (!id || id == d->ns[namespaces[i].like])
+		if (namespaces[i].of_process && !whole)
 			continue;
+		id = id_at(ns_fd, namespaces[i].file);
+		if (id == d->ns[namespaces[i].like])
+			continue;
+		/* The kernel hides a pid namespace that has no process yet; or the thread ended. */
+		if (!id && !id_at(ns_fd, "mnt"))
+			return r;
 		(void)snprintf(object, sizeof(object), "its %s namespace", namespaces[i].name);
 		r = refuse(&d->blockers, pid, object, "it is not the one that the tool lives in",
 			   "start the tool inside of it (nsenter)");
 	}
 	return r;
+}
+
+int namespaces_look(struct dump *d, int proc_fd, pid_t pid, pid_t tid, bool whole)
+{
+	_close_ int fd = -1;
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "task/%d/ns", tid); /* fits */
+	fd = (int)sys(SYS_openat, proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	return fd < 0 ? 0 : look(d, fd, pid, whole); /* else it ended meanwhile */
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/dump.h"
@@ -10,6 +11,7 @@ enum { NAMESPACES = 8 };
 int namespaces_own(struct arena *a, uint64_t ret[NAMESPACES]);
 /*
  * Compares those of a thread (of the process whose /proc directory is open) with the tool's; what
- * differs is a blocker. A thread that ended meanwhile is none.
+ * differs is a blocker. A thread that ended meanwhile is none. Without `whole` only those are
+ * compared that a thread can have of its own.
  */
-int namespaces_look(struct dump *d, int proc_fd, pid_t pid, pid_t tid);
+int namespaces_look(struct dump *d, int proc_fd, pid_t pid, pid_t tid, bool whole);

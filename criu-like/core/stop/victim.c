@@ -196,6 +196,8 @@ static int withdraw(struct dump *d, struct victim_mm *mm)
 		}
 		r = inside_become_keeper(d, mm, v);
 	}
+	if (mm->keeper)
+		stopped_follow(d->victims, mm->keeper->cpu);
 	if (r >= 0 && mm->blob_len)
 		r = inside_unmap(d, mm);
 	for (int i = 0; i < FRAME_SLOTS && r >= 0; i++)
@@ -212,8 +214,23 @@ int victim_withdraw(struct dump *d, struct task *t)
 	struct victim_mm *mm = d->victims->mm[t->mm];
 	int r = mm ? withdraw(d, mm) : 0;
 
-	stopped_follow(d->victims, -1);
 	fault_leave(before);
+	return r;
+}
+
+int victim_withdraw_all(struct dump *d)
+{
+	struct victim_job *job = arena_array(&d->arena, struct victim_job, d->tree.task.n);
+	size_t n = 0;
+	int r = 0;
+
+	vec_foreach(t, &d->tree.task)
+		if ((*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index)
+			job[n++].thread = task_main(*t);
+	qsort(job, n, sizeof(*job), by_cpu);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = victim_withdraw(d, job[i].thread->task);
+	stopped_follow(d->victims, -1);
 	return r;
 }
 

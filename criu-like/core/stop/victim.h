@@ -38,6 +38,7 @@ int victim_run_all(struct dump *d, struct victim_job *job, size_t n);
 /* Unmaps the blob from the mm of this task again (before its memory is looked at, or at the end).
  */
 int victim_withdraw(struct dump *d, struct task *t);
+int victim_withdraw_all(struct dump *d);
 
 enum victim_end { VICTIM_RESUME, VICTIM_STOP, VICTIM_KILL };
 /* Lets all tasks go (also after a failure: resume). KILL waits until the real parent reaped the
