@@ -1,6 +1,7 @@
 """One test in one mode: start the body, dump, restore or resume, compare, let it check, collect its status."""
 import contextlib
 import difflib
+import hashlib
 import importlib.machinery
 import importlib.util
 import os
@@ -40,6 +41,7 @@ class Case:
         self.options, self.body, self.mode, self.work = options, body, mode, work
         self.cwd, self.log = os.path.join(work, "cwd"), os.path.join(work, "log")
         self.statuses = {}
+        self.mappings = None    # per task after the first cycle
         self.problems = []      # failures after which the test can go on and tell more
         self.moves = body.has("moves")
         self.runs = body.has("spins") or body.has("busy") or self.moves
@@ -188,9 +190,13 @@ class Case:
             raise Failed(f"tasks {left} live on after the dump")
         self.restore(root, images)
         if self.mode == "again":
-            self.wait_ready(root, "after the first restore")
-            self.kill_tree(root)
-            self.restore(root, images)
+            images_before = self.hashes(images)
+            for _ in range(self.times(1, "again")):
+                self.wait_ready(root, "after the first restore")
+                self.kill_tree(root)
+                self.restore(root, images)
+            if self.hashes(images) != images_before:
+                self.problems.append("restoring changed the images")
 
     def restore(self, root, images):
         pidfile = os.path.join(images, "pidfile")
@@ -226,14 +232,37 @@ class Case:
             return False
         return proc.until(look, 5)
 
+    def times(self, default, mode):
+        """How often: a body may ask for more than the mode does (cycles=10, again=10)."""
+        return int((self.body.values(mode) or [default])[0]) if self.mode == mode else default
+
+    def count_mappings(self, root):
+        """From the first restore on (neighbours may merge there) a tree must not gain mappings."""
+        if self.mode != "cycles" or self.body.has("moves"):
+            return
+        now = {pid: proc.read(f"/proc/{pid}/maps").count("\n") for pid in proc.tree(root)}
+        self.mappings = self.mappings or now
+        more = [f"task {p}: {self.mappings[p]} -> {n}" for p, n in now.items() if n > self.mappings.get(p, n)]
+        if more:
+            self.problems.append("the number of mappings grows: " + ", ".join(more))
+
+    def hashes(self, images):
+        out = {}
+        for name in sorted(os.listdir(images)):
+            if name.endswith(".img"):
+                with open(os.path.join(images, name), "rb") as f:
+                    out[name] = hashlib.sha256(f.read()).hexdigest()
+        return out
+
     def run(self):
         if not os.access(self.body.binary, os.X_OK):
             raise Failed(f"{self.body.binary} is not built (make bodies)")
         root = self.start()
         self.wait_ready(root, "before the checkpoint")
         self.statuses.clear()
-        for number in range(MODES[self.mode]):
+        for number in range(self.times(MODES[self.mode], "cycles")):
             self.cycle(root, number)
+            self.count_mappings(root)
         os.kill(root, proc.GO_SIGNAL)
         code = self.reap(root)
         if code:

@@ -2,6 +2,7 @@
  * Copy on write between relatives over three generations: pages still common to all, pages written
  * by one, pages made after the fork. Every task sees its own; that the common ones are common again
  * is compared by the fingerprint.
+ * harness: cycles=10 again=10
  */
 #include "test.h"
 

@@ -1,6 +1,7 @@
 /*
  * Children and grandchildren in several sessions and process groups, some led by tasks that went on
  * into another one, all checked by each task for itself.
+ * harness: cycles=10 again=10
  */
 #include "test.h"
 
