@@ -235,7 +235,8 @@ static void emit_op(const struct prog *p, const struct prog_op *from, struct pro
 /* An operation that is to fail becomes a check that cannot succeed, with just that errno. */
 static void emit_fault(const struct prog *p, struct prog_op *to, uint32_t i)
 {
-	int error = fault_operation((int)p->task, i);
+	/* The way home at its end is what faults are survived by. */
+	int error = i < p->on_error ? fault_operation((int)p->task, i) : 0;
 
 	if (error < 0)
 		*to = (struct prog_op){ .verb = VERB_CALL,

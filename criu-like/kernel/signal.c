@@ -61,8 +61,7 @@ int signal_pose(uint64_t blocked, uint64_t ignored, uint64_t caught)
 		if (!r && !(ignored & SIGNAL_BIT(sig)))
 			r = set_handler(sig, handler);
 	}
-	(void)signal_set_mask(blocked);
-	return r;
+	return r ? r : (int)sys(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof(blocked));
 }
 
 void signal_no_core(void)

@@ -39,6 +39,8 @@
 
 enum { HOST_STACK_BYTES = 256 * 1024 };
 
+enum { TRIES = 1000 };
+
 struct sharer {
 	struct restore *r;
 	struct birth *b;
@@ -71,10 +73,23 @@ static uint64_t clone_flags(const struct birth *b)
 	return b->clone_flags | (b->maker != b->parent && !b->orphan ? CLONE_PARENT : 0);
 }
 
+/* A number stays taken for an instant after its last thread was reaped, and no call tells when. */
+static long clone_numbered(pid_t pid, uint64_t flags, int exit_signal)
+{
+	const struct timespec millisecond = { 0, 1000000 };
+	long r = clone_process(pid, flags, exit_signal);
+
+	for (int i = 0; i < TRIES && r == -EEXIST; i++) {
+		(void)sys(SYS_nanosleep, &millisecond, NULL); /* only a pause */
+		r = clone_process(pid, flags, exit_signal);
+	}
+	return r;
+}
+
 static int make(struct restore *r, struct birth *b)
 {
 	uint64_t flags = clone_flags(b);
-	long pid = clone_process(b->pid, flags, flags & CLONE_PARENT ? 0 : b->exit_signal);
+	long pid = clone_numbered(b->pid, flags, flags & CLONE_PARENT ? 0 : b->exit_signal);
 
 	if (!pid)
 		live(r, b);
@@ -369,7 +384,7 @@ int self_fork_root(struct restore *r)
 	r->coordinator = (pid_t)sys(SYS_getpid);
 	if (r->coordinator < 0)
 		return fail(r->coordinator, "own number");
-	pid = clone_process(b->pid, flags, flags ? 0 : b->exit_signal);
+	pid = clone_numbered(b->pid, flags, flags ? 0 : b->exit_signal);
 	if (!pid)
 		live(r, b);
 	if (pid < 0)

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/fault.h"
+#include "base/time.h"
 #include "core/stop/inside.h"
 #include "core/stop/frames.h"
 #include "core/stop/gadget.h"
@@ -21,6 +22,7 @@
 #include "kernel/sys.h"
 
 enum { NOTE_PRSTATUS = 1, TAIL_OPS = 2 };
+static const uint64_t halt_ns = 2000000000;
 
 static int mm_open(struct dump *d, struct task *t, struct victim_mm **ret)
 {
@@ -75,12 +77,13 @@ static int load(const struct victim_mm *mm, const struct victim_thread *v, struc
 	return r < 0 ? fail(r, "task %d: write a program", v->task->pid) : 0;
 }
 
-static int stop_inside(struct dump *d, struct victim_thread *v)
+/* The time of the dump may be over already; this must not fail for that. */
+static int stop_inside(struct victim_thread *v)
 {
 	struct trace_stop s;
 	int r = trace_interrupt(v->tid);
 
-	return r < 0 ? r : stopped_wait(v->tid, d->victims->deadline_ns, &s);
+	return r < 0 ? r : stopped_wait(v->tid, time_now_ns() + halt_ns, &s);
 }
 
 static int execute(struct dump *d, struct victim_mm *mm, struct victim_thread *v,
@@ -96,7 +99,7 @@ static int execute(struct dump *d, struct victim_mm *mm, struct victim_thread *v
 		return fail(r, "task %d: start injected code in thread %d", v->task->pid, v->tid);
 	r = inside_await_marker(d, v);
 	if (r < 0 && r != -EFAULT && !v->gone)
-		(void)stop_inside(d, v); /* as far as it got; it leans next */
+		(void)stop_inside(v); /* as far as it got; it leans next */
 	if (v->gone)
 		return r;
 	return inside_lean(mm, v) ?: r;
