@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "core/stop/namespaces.h"
+#include "core/stop/sleep.h"
 #include "core/stop/victim.h"
 #include "kernel/proc-list.h"
 #include "kernel/proc-status.h"
@@ -51,6 +52,7 @@ static int look_at_threads(struct dump *d, const struct proc_dir *dir, bool dead
 
 		r = namespaces_look(d, dir->fd, dir->pid, threads.v[i],
 				    dead_leader || threads.v[i] == dir->pid) ?: r;
+		sleep_look(d, dir->fd, threads.v[i]);
 		(void)snprintf(path, sizeof(path), "task/%d/children", threads.v[i]); /* fits */
 		if (proc_read(&d->arena, dir, path, &text) ||
 		    proc_list_parse(&d->arena, text, &children))

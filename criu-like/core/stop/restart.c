@@ -6,10 +6,10 @@
  * rewound too, unless a handler is about to run: then the EINTR belongs to it.
  *
  * The living thread gets back its registers unmodified (but for EINTR), so that its sleep keeps the
- * original deadline. The image gets them rewound, and how much of the sleep is left where that can
- * be known: the kernel writes it to the caller's `rem` pointer. Without one (and for poll and
- * futex) the full time is taken, and a call that was restarted before (its number is
- * restart_syscall) is recognised by the code in front of it.
+ * original deadline. The image gets them rewound, and how much of the sleep is left: the kernel
+ * writes it to the caller's `rem` pointer; without one, and for poll and futex, sleep.c knows how
+ * much has passed. A call that was restarted before (its number is restart_syscall) is recognised
+ * by the code in front of it.
  *
  * Limit: relative timeouts of the EINTR calls start again in full.
  */
@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/stop/regs.h"
+#include "core/stop/sleep.h"
 #include "kernel/proc-status.h"
 #include "kernel/sys.h"
 
@@ -103,10 +104,12 @@ struct user_regs_struct restart_rewound(const struct victim_thread *v, int64_t *
 	*ret_sleep = -1;
 	if (call < 0 || result < E_RESTARTSYS || result > E_RESTART_BLOCK)
 		return r;
-	if (result == E_RESTART_BLOCK && call == SYS_restart_syscall)
+	if (result == E_RESTART_BLOCK && call == SYS_restart_syscall) {
 		call = trace_read(v->tid, regs_ip(&r) - sizeof(code), code, sizeof(code)) < 0
 			       ? -1
 			       : restart_call_in_code(code);
+		call = call < 0 ? v->sleep_call : call;
+	}
 	if (call < 0) {
 		regs_set_result(&r, -EINTR);
 		return r;
@@ -125,17 +128,14 @@ static uint64_t timespec_at(pid_t tid, uint64_t address)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* What is left of the sleep as far as memory and registers tell; 0: the call has no relative time.
- */
-static uint64_t time_left(const struct victim_thread *v, int64_t call)
+/* The time that the call was made with; 0: no relative time. */
+static uint64_t time_full(const struct victim_thread *v, int64_t call)
 {
 	const struct user_regs_struct *r = &v->live;
 
 	switch (call) {
-	case SYS_nanosleep:
-		return timespec_at(v->tid, regs_arg(r, 1) ? regs_arg(r, 1) : regs_arg(r, 0));
-	case SYS_clock_nanosleep:
-		return timespec_at(v->tid, regs_arg(r, 3) ? regs_arg(r, 3) : regs_arg(r, 2));
+	case SYS_nanosleep: return timespec_at(v->tid, regs_arg(r, 0));
+	case SYS_clock_nanosleep: return timespec_at(v->tid, regs_arg(r, 2));
 	case SYS_futex:
 		return (regs_arg(r, 1) & FUTEX_CMD_MASK) == FUTEX_WAIT
 			       ? timespec_at(v->tid, regs_arg(r, 3))
@@ -147,12 +147,29 @@ static uint64_t time_left(const struct victim_thread *v, int64_t call)
 	}
 }
 
+/* What is left of the sleep: as the kernel wrote it, or as the time that has passed tells. */
+static uint64_t time_left(const struct victim_thread *v, int64_t call)
+{
+	uint64_t remainder = call == SYS_nanosleep	  ? regs_arg(&v->live, 1)
+			     : call == SYS_clock_nanosleep ? regs_arg(&v->live, 3)
+							   : 0;
+	uint64_t full = time_full(v, call);
+
+	if (remainder || !full)
+		return remainder ? timespec_at(v->tid, remainder) : 0;
+	return v->slept_ns < full ? full - v->slept_ns : 1;
+}
+
 int restart_image(struct dump *d, struct victim_thread *v)
 {
-	int64_t sleep;
-	struct user_regs_struct r = restart_rewound(v, &sleep);
 	struct thread *t = v->thread;
+	struct user_regs_struct r;
+	int64_t sleep;
 
+	v->sleep_call = -1;
+	if (regs_result(&v->live) == -E_RESTART_BLOCK)
+		sleep_compare(d, v);
+	r = restart_rewound(v, &sleep);
 	if (regs_call(&v->live) == SYS_restart_syscall &&
 	    regs_result(&v->live) == -E_RESTART_BLOCK && sleep < 0)
 		log_warn("task %d: thread %d: its sleep will yield EINTR after a restore",

@@ -69,6 +69,8 @@ struct victim_thread {
 	int marker; /* signal that ends its programs; 0: none can, its calls are watched */
 	struct victim_mm **mm; /* place of its address space in victim_tree.mm */
 	uint64_t rseq_cs;
+	uint64_t slept_ns; /* in the call that the stop interrupted, at least; 0: not known */
+	int64_t sleep_call; /* which one; -1: not known */
 	const struct proc_status *status; /* read after the stop */
 };
 
