@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 
 static uint64_t read_u64(int fd)
 {
@@ -205,6 +206,25 @@ static void check_pidfd(struct object *o)
 	check(!syscall(SYS_pidfd_send_signal, o->fd[0], 0, NULL, 0));
 }
 
+static void make_pidfd_dead(struct object *o)
+{
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = must(fork());
+
+		if (!pid)
+			_exit(i);
+		o->fd[i] = must((int)syscall(SYS_pidfd_open, pid, i ? O_NONBLOCK : 0));
+		must(waitpid(pid, NULL, 0));
+	}
+}
+
+static void check_pidfd_dead(struct object *o)
+{
+	for (int i = 0; i < 2; i++)
+		check(syscall(SYS_pidfd_send_signal, o->fd[i], 0, NULL, 0) < 0 && errno == ESRCH);
+	check(fcntl(o->fd[1], F_GETFL) & O_NONBLOCK);
+}
+
 const struct factory event_factories[] = {
 	{"eventfd", make_eventfd, check_eventfd, NULL},
 	{"eventfd-semaphore", make_semaphore, check_semaphore, NULL},
@@ -216,5 +236,6 @@ const struct factory event_factories[] = {
 	{"epoll", make_epoll, check_epoll, NULL},
 	{"inotify", make_inotify, check_inotify, "inotify"},
 	{"pidfd", make_pidfd, check_pidfd, NULL},
+	{"pidfd-dead", make_pidfd_dead, check_pidfd_dead, NULL},
 	{0},
 };

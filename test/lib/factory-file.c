@@ -103,6 +103,37 @@ static void check_opath(struct object *o)
 	check(!fstat(o->fd[0], &a) && !fstatat(o->fd[1], o->name, &b, 0) && a.st_ino == b.st_ino);
 }
 
+static void make_removed_directory(struct object *o)
+{
+	must(mkdir(o->name, 0710));
+	o->fd[0] = must(open(o->name, O_RDONLY | O_DIRECTORY));
+	must(rmdir(o->name));
+}
+
+static void check_removed_directory(struct object *o)
+{
+	struct stat st;
+
+	check(!fstat(o->fd[0], &st) && S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0710);
+	check(openat(o->fd[0], "new", O_CREAT | O_WRONLY, 0600) < 0 && errno == ENOENT);
+	check(access(o->name, F_OK) < 0);
+}
+
+static void make_namespace(struct object *o)
+{
+	o->fd[0] = must(open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC));
+	o->fd[1] = must(open("/proc/self/ns/net", O_RDONLY));
+}
+
+static void check_namespace(struct object *o)
+{
+	struct stat a, b;
+
+	check(!fstat(o->fd[0], &a) && !stat("/proc/self/ns/uts", &b) && a.st_ino == b.st_ino);
+	check(!fstat(o->fd[1], &a) && !stat("/proc/self/ns/net", &b) && a.st_ino == b.st_ino);
+	check(fcntl(o->fd[0], F_GETFD) == FD_CLOEXEC);
+}
+
 static void make_symlink(struct object *o)
 {
 	must(symlink("nowhere", o->name));
@@ -159,6 +190,54 @@ static void check_pipe_full(struct object *o)
 	      errno == EAGAIN);
 	stream_expect(o->fd[0], 16384, o->seed);
 	check(read(o->fd[0], &(char){0}, 1) < 0 && errno == EAGAIN);
+}
+
+static void make_packets(struct object *o)
+{
+	must(pipe2(o->fd, O_DIRECT | O_NONBLOCK));
+	stream_put(o->fd[1], 10, o->seed);
+	stream_put(o->fd[1], 1000, o->seed + 1);
+}
+
+static void check_packets(struct object *o)
+{
+	char buf[4096];
+
+	check(read(o->fd[0], buf, sizeof(buf)) == 10 && pattern_ok(buf, 10, o->seed));
+	check(read(o->fd[0], buf, sizeof(buf)) == 1000 && pattern_ok(buf, 1000, o->seed + 1));
+	check(read(o->fd[0], buf, 1) < 0 && errno == EAGAIN && fcntl(o->fd[1], F_GETFL) & O_DIRECT);
+}
+
+static void make_pipe_closed(struct object *o)
+{
+	int fd[2];
+
+	must(pipe(fd));
+	stream_put(fd[1], LEN, o->seed);
+	must(close(fd[1]));
+	o->fd[0] = fd[0];
+}
+
+static void check_pipe_closed(struct object *o)
+{
+	stream_expect(o->fd[0], LEN, o->seed);
+	check(read(o->fd[0], &(char){0}, 1) == 0);
+}
+
+static void make_deleted_fifo(struct object *o)
+{
+	must(mkfifo(o->name, 0600));
+	o->fd[0] = must(open(o->name, O_RDWR));
+	o->fd[1] = must(open(o->name, O_RDONLY | O_NONBLOCK));
+	stream_put(o->fd[0], 200, o->seed);
+	must(unlink(o->name));
+}
+
+static void check_deleted_fifo(struct object *o)
+{
+	stream_expect(o->fd[1], 200, o->seed);
+	check(read(o->fd[1], &(char){0}, 1) < 0 && errno == EAGAIN);
+	check(access(o->name, F_OK) < 0);
 }
 
 static void make_fifo(struct object *o)
@@ -281,11 +360,16 @@ const struct factory file_factories[] = {
 	{"tmpfile", make_tmpfile, check_regular, NULL},
 	{"append", make_append, check_append, NULL},
 	{"directory", make_directory, check_directory, NULL},
+	{"directory-removed", make_removed_directory, check_removed_directory, NULL},
+	{"namespace", make_namespace, check_namespace, NULL},
 	{"opath", make_opath, check_opath, NULL},
 	{"opath-symlink", make_symlink, check_symlink, NULL},
 	{"devices", make_devices, check_devices, NULL},
 	{"pipe", make_pipe, check_pipe, NULL},
 	{"pipe-full", make_pipe_full, check_pipe_full, NULL},
+	{"pipe-packets", make_packets, check_packets, NULL},
+	{"pipe-closed", make_pipe_closed, check_pipe_closed, NULL},
+	{"fifo-deleted", make_deleted_fifo, check_deleted_fifo, NULL},
 	{"fifo", make_fifo, check_fifo, NULL},
 	{"memfd", make_memfd, check_regular, "/memfd"},
 	{"memfd-sealed", make_memfd_sealed, check_memfd_sealed, "/memfd"},

@@ -26,6 +26,38 @@ static void check_stream(struct object *o)
 	check(!close(o->fd[0]) && read(o->fd[1], &(char){0}, 1) == 0);
 }
 
+static void make_half_closed(struct object *o)
+{
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, o->fd));
+	stream_put(o->fd[0], 100, o->seed);
+	must(shutdown(o->fd[0], SHUT_WR));
+}
+
+static void check_half_closed(struct object *o)
+{
+	stream_expect(o->fd[1], 100, o->seed);
+	check(read(o->fd[1], &(char){0}, 1) == 0);
+	stream_put(o->fd[1], 10, o->seed);
+	stream_expect(o->fd[0], 10, o->seed);
+}
+
+/* Only one end is left. */
+static void make_orphan(struct object *o)
+{
+	int fd[2];
+
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd));
+	stream_put(fd[1], 100, o->seed);
+	must(close(fd[1]));
+	o->fd[0] = fd[0];
+}
+
+static void check_orphan(struct object *o)
+{
+	stream_expect(o->fd[0], 100, o->seed);
+	check(read(o->fd[0], &(char){0}, 1) == 0);
+}
+
 static void make_packets(struct object *o, int type)
 {
 	must(socketpair(AF_UNIX, type, 0, o->fd));
@@ -250,6 +282,8 @@ static void check_netlink(struct object *o)
 
 const struct factory socket_factories[] = {
 	{"unix-stream", make_stream, check_stream, NULL},
+	{"unix-half-closed", make_half_closed, check_half_closed, NULL},
+	{"unix-orphan", make_orphan, check_orphan, NULL},
 	{"unix-seqpacket", make_seqpacket, check_packets, NULL},
 	{"unix-dgram", make_dgram, check_packets, NULL},
 	{"unix-listener", make_path_listener, check_path_listener, "socket:"},
