@@ -64,8 +64,7 @@ static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 			for (unsigned int i = 0; i < range->n; i++)
 				*vec_push(&r->arena, &used.v) = range->first + i;
 	}
-	if (used.v.n)
-		qsort(used.v.v, used.v.n, sizeof(*used.v.v), compare);
+	vec_sort(&used.v, compare);
 	*ret = numbers_gap(used.v.v, used.v.n, n);
 	r->files->highest = used.v.n ? used.v.v[used.v.n - 1] : 0;
 	if (n && *ret + n - 1 > r->files->highest)
