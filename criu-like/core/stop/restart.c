@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "core/stop/regs.h"
 #include "kernel/proc-status.h"
+#include "kernel/ptrace-inquiry.h"
 #include "kernel/sys.h"
 
 enum {
