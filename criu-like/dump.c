@@ -55,13 +55,15 @@ static void discard_images(void *c)
 /* 0, -ENOTSUP when there are blockers, or another -errno (reported). */
 static int collect(struct dump *d)
 {
-	int r = victim_look(d), e;
+	static int (*const part[])(struct dump *) = { victim_look, files_look, memory_look };
 
-	e = r && r != -ENOTSUP ? 0 : files_look(d);
-	r = r ?: e;
-	e = r && r != -ENOTSUP ? 0 : memory_look(d);
-	r = r ?: e;
-	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
+	for (size_t i = 0; i < array_size(part); i++) {
+		int r = part[i](d);
+
+		if (r && r != -ENOTSUP)
+			return r;
+	}
+	return d->blockers.list.n ? -ENOTSUP : 0;
 }
 
 /* Whatever else went wrong: what was collected is told. */

@@ -48,7 +48,7 @@ static const int core_dumped = 0x80;
 static int read_images(void *c)
 {
 	struct restore *r = c;
-	int k = image_set_open(&r->arena, r->opt->images_fd, &r->set);
+	int k = r->set ? 0 : image_set_open(&r->arena, r->opt->images_fd, &r->set);
 
 	k = k ?: head_check(r);
 	return k ?: tree_read(r);
@@ -61,20 +61,19 @@ static int hook(const struct restore *r, const char *point, pid_t root)
 	return hook_run(&h, point, root);
 }
 
-/* Each part of the plan collects its blockers. */
+/* Each part of the plan collects its blockers, and builds on those before it. */
 static int collect(struct restore *r)
 {
-	int k = inode_plan(r), e;
+	static int (*const part[])(struct restore *) = { inode_plan, birth_plan, files_plan,
+							 memory_plan, task_kinds_plan };
 
-	e = birth_plan(r);
-	k = k ?: e;
-	e = k && k != -ENOTSUP ? 0 : files_plan(r);
-	k = k ?: e;
-	e = k && k != -ENOTSUP ? 0 : memory_plan(r);
-	k = k ?: e;
-	e = k && k != -ENOTSUP ? 0 : task_kinds_plan(r);
-	k = k ?: e;
-	return k ?: r->blockers.list.n ? -ENOTSUP : 0;
+	for (size_t i = 0; i < array_size(part); i++) {
+		int k = part[i](r);
+
+		if (k && k != -ENOTSUP)
+			return k;
+	}
+	return r->blockers.list.n ? -ENOTSUP : 0;
 }
 
 static int plan(void *c)
@@ -281,7 +280,13 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid)
 
 int restore_check(const struct restore_options *opt, struct arena *a, struct blockers *ret)
 {
-	struct restore *r = &(struct restore){ .opt = opt };
+	return restore_check_set(opt, NULL, a, ret);
+}
+
+int restore_check_set(const struct restore_options *opt, struct image_set *set, struct arena *a,
+		      struct blockers *ret)
+{
+	struct restore *r = &(struct restore){ .opt = opt, .set = set };
 	int k;
 
 	r->arena = *a;
@@ -289,7 +294,8 @@ int restore_check(const struct restore_options *opt, struct arena *a, struct blo
 	(void)fault_enter(FAULT_RESTORE, -1);
 	k = read_images(r);
 	k = k ?: collect(r);
-	if (r->set)
+	memory_close(r);
+	if (r->set && r->set != set)
 		image_set_close(r->set);
 	*a = r->arena;
 	*ret = r->blockers;

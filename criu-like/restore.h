@@ -11,3 +11,6 @@ int restore_run(const struct restore_options *opt, pid_t *ret_pid);
  * the list, not reported; another -errno: reported.
  */
 int restore_check(const struct restore_options *opt, struct arena *a, struct blockers *ret);
+/* The same for a set that is open already and stays so; it lives in `a`. NULL: opens the images. */
+int restore_check_set(const struct restore_options *opt, struct image_set *set, struct arena *a,
+		      struct blockers *ret);

@@ -30,14 +30,17 @@ $(BUILD)/fuzz/obj/%.o: %.c | $(PROTO_H) $(BUILD)/generated/syscall-names.inc
 $(BUILD)/fuzz/libtorpor.a: $(FUZZ_O) $(PROTO_O) $(UNIT_PROTO_O) $(BUILD)/pie/blob.o
 	@rm -f $@
 	ar rcs $@ $^
+# The conductor of a restore is a part of the tool, not of the library.
+$(BUILD)/fuzz/restore-plan: $(patsubst %,$(BUILD)/fuzz/obj/criu-like/%.o,restore kinds show-images)
 $(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/fuzz/libtorpor.a
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -MF $@.d -o $@ $< $(BUILD)/fuzz/libtorpor.a $(LIBS)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -MF $@.d -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) $(LIBS)
 
 # A target that sees FUZZ_SEEDS writes its seeds there and ends.
 fuzz: $(FUZZ)
 	@for t in $(FUZZ); do c=$(BUILD)/fuzz/corpus/$${t##*/}; mkdir -p $$c; \
 		FUZZ_SEEDS=$$c $$t -runs=0 >/dev/null 2>&1 || { echo "no seeds: $$t"; exit 1; }; \
-		case $$t in */proc-*) recorded=test/unit/fixtures;; *) recorded=;; esac; \
+		case $$t in */proc-*) recorded=test/unit/fixtures;; */restore-plan) recorded=test/fuzz/seeds;; \
+			*) recorded=;; esac; \
 		$$t -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$c- -print_final_stats=1 $$c $$recorded 2>&1 | \
 			tail -n 8; \
 	done

@@ -1,4 +1,6 @@
 #pragma once
+#include <stdlib.h>
+
 #include "arena.h"
 
 /*
@@ -14,3 +16,7 @@ void *vec_reserve(struct arena *a, void *v, size_t n, size_t *cap, size_t elem_b
 	 &(vec)->v[(vec)->n++])
 #define vec_foreach(it, vec)                                                                       \
 	for (typeof((vec)->v[0]) *it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
+
+/* By a comparison as for qsort(3), which must not see the NULL of an empty vector. */
+#define vec_sort(vec, compare)                                                              \
+	((vec)->n ? qsort((vec)->v, (vec)->n, sizeof(*(vec)->v), (compare)) : (void)0)

@@ -59,7 +59,7 @@ static void sort(int_vec *list)
 {
 	for (size_t i = 1; i < list->n; i++)
 		if (list->v[i - 1] > list->v[i]) {
-			qsort(list->v, list->n, sizeof(*list->v), compare);
+			vec_sort(list, compare);
 			return;
 		}
 }

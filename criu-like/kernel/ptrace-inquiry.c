@@ -16,28 +16,28 @@ enum {
 	GET_DISPATCH = 0x4211,
 };
 
-int ptrace_rseq(pid_t tid, struct ptrace_rseq *ret)
+int trace_rseq(pid_t tid, struct trace_rseq *ret)
 {
 	return (int)sys(SYS_ptrace, GET_RSEQ, tid, sizeof(*ret), ret);
 }
 
-int ptrace_dispatch(pid_t tid, struct ptrace_dispatch *ret)
+int trace_dispatch(pid_t tid, struct trace_dispatch *ret)
 {
 	long r = sys(SYS_ptrace, GET_DISPATCH, tid, sizeof(*ret), ret);
 
 	if (r == -EIO || r == -EINVAL) {
-		*ret = (struct ptrace_dispatch){ 0 };
+		*ret = (struct trace_dispatch){ 0 };
 		return 0;
 	}
 	return (int)r;
 }
 
-int ptrace_set_dispatch(pid_t tid, const struct ptrace_dispatch *value)
+int trace_set_dispatch(pid_t tid, const struct trace_dispatch *value)
 {
 	return (int)sys(SYS_ptrace, SET_DISPATCH, tid, sizeof(*value), value);
 }
 
-int ptrace_peek_signals(pid_t tid, int shared, uint64_t first, void *infos, int n)
+int trace_peek_signals(pid_t tid, int shared, uint64_t first, void *infos, int n)
 {
 	struct {
 		uint64_t first;
@@ -48,12 +48,12 @@ int ptrace_peek_signals(pid_t tid, int shared, uint64_t first, void *infos, int 
 	return (int)sys(SYS_ptrace, PEEK_SIGINFO, tid, &which, infos);
 }
 
-int ptrace_seccomp_filter(pid_t tid, unsigned int index, void *instructions)
+int trace_seccomp_filter(pid_t tid, unsigned int index, void *instructions)
 {
 	return (int)sys(SYS_ptrace, SECCOMP_GET_FILTER, tid, (long)index, instructions);
 }
 
-int ptrace_seccomp_flags(pid_t tid, unsigned int index, uint64_t *ret)
+int trace_seccomp_flags(pid_t tid, unsigned int index, uint64_t *ret)
 {
 	struct {
 		uint64_t index, flags;

@@ -7,21 +7,21 @@
 
 /* What a stopped tracee tells about itself besides registers. All yield a result >= 0 or -errno. */
 
-struct ptrace_rseq {
+struct trace_rseq {
 	uint64_t pointer;
 	uint32_t size, signature, flags, reserved;
 };
-struct ptrace_dispatch {
+struct trace_dispatch {
 	uint64_t mode, selector, offset, len;
 };
 enum { SIGINFO_BYTES = 128 };
 
-int ptrace_rseq(pid_t tid, struct ptrace_rseq *ret);
+int trace_rseq(pid_t tid, struct trace_rseq *ret);
 /* Syscall user dispatch (6.4+); without that request, mode 0. */
-int ptrace_dispatch(pid_t tid, struct ptrace_dispatch *ret);
-int ptrace_set_dispatch(pid_t tid, const struct ptrace_dispatch *value);
+int trace_dispatch(pid_t tid, struct trace_dispatch *ret);
+int trace_set_dispatch(pid_t tid, const struct trace_dispatch *value);
 /* Queued signals from number `first` on, at most n; yields how many. Each SIGINFO_BYTES long. */
-int ptrace_peek_signals(pid_t tid, int shared, uint64_t first, void *infos, int n);
+int trace_peek_signals(pid_t tid, int shared, uint64_t first, void *infos, int n);
 /* The index-th filter, oldest first: yields its number of instructions (8 bytes each); -ENOENT. */
-int ptrace_seccomp_filter(pid_t tid, unsigned int index, void *instructions);
-int ptrace_seccomp_flags(pid_t tid, unsigned int index, uint64_t *ret);
+int trace_seccomp_filter(pid_t tid, unsigned int index, void *instructions);
+int trace_seccomp_flags(pid_t tid, unsigned int index, uint64_t *ret);

@@ -18,8 +18,6 @@
 
 #include "kernel/sys.h"
 
-enum { GET_USER_DISPATCH = 0x4211, USER_DISPATCH_BYTES = 32 };
-
 int trace_seize(pid_t tid, uint32_t options)
 {
 	return (int)sys(SYS_ptrace, PTRACE_SEIZE, tid, 0, options);
@@ -78,33 +76,6 @@ int trace_set_sigmask(pid_t tid, uint64_t mask)
 int trace_siginfo(pid_t tid, siginfo_t *ret)
 {
 	return (int)sys(SYS_ptrace, PTRACE_GETSIGINFO, tid, 0, ret);
-}
-
-int trace_peek_signals(pid_t tid, bool shared, uint64_t from, siginfo_t *ret, uint32_t max)
-{
-	struct ptrace_peeksiginfo_args a = { .off = from,
-					     .nr = (int32_t)max,
-					     .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0 };
-
-	return (int)sys(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &a, ret);
-}
-
-int trace_rseq(pid_t tid, struct trace_rseq *ret)
-{
-	long r = sys(SYS_ptrace, PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(*ret), ret);
-
-	return r < 0 ? (int)r : 0;
-}
-
-int trace_user_dispatch(pid_t tid, uint64_t *ret_mode)
-{
-	uint64_t config[USER_DISPATCH_BYTES / 8];
-	long r = sys(SYS_ptrace, GET_USER_DISPATCH, tid, sizeof(config), config);
-
-	if (r < 0)
-		return (int)r;
-	*ret_mode = config[0];
-	return 0;
 }
 
 int trace_look(pid_t tid, struct trace_stop *ret)

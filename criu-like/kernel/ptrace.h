@@ -28,11 +28,6 @@ struct trace_stop {
 };
 enum { TRACE_EVENT_STOP = 128, TRACE_SYSCALL_STOP = SIGTRAP | 0x80 };
 
-struct trace_rseq {
-	uint64_t pointer;
-	uint32_t size, signature, flags, pad;
-};
-
 int trace_seize(pid_t tid, uint32_t options);
 int trace_interrupt(pid_t tid);
 int trace_options(pid_t tid, uint32_t options);
@@ -48,11 +43,6 @@ int trace_set_regset(pid_t tid, uint32_t note, const void *buf, size_t len);
 int trace_get_sigmask(pid_t tid, uint64_t *ret);
 int trace_set_sigmask(pid_t tid, uint64_t mask);
 int trace_siginfo(pid_t tid, siginfo_t *ret);
-/* Queued signals from position `from` of the thread's or the process' queue; yields how many. */
-int trace_peek_signals(pid_t tid, bool shared, uint64_t from, siginfo_t *ret, uint32_t max);
-int trace_rseq(pid_t tid, struct trace_rseq *ret);
-/* Mode of syscall user dispatch: 0 off. -EINVAL or -EIO before 6.4. */
-int trace_user_dispatch(pid_t tid, uint64_t *ret_mode);
 
 /*
  * What there is to report, without waiting and without taking it: a signal whose stop was taken is

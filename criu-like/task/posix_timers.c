@@ -57,8 +57,7 @@ static int list(struct dump *d, const struct task *t, struct answers *ret)
 		vec_push(&d->arena, &ret->timer)->shape = shape;
 	if (r < 0)
 		return fail(r, "/proc/%d/timers is not as expected", t->pid);
-	if (ret->timer.n)
-		qsort(ret->timer.v, ret->timer.n, sizeof(*ret->timer.v), compare);
+	vec_sort(&ret->timer, compare);
 	return 0;
 }
 

@@ -10,8 +10,8 @@
 
 static int dump(struct dump *d, const struct thread *t, const void *answers, void *msg)
 {
-	struct ptrace_rseq c = { 0 };
-	int r = ptrace_rseq(t->tid, &c);
+	struct trace_rseq c = { 0 };
+	int r = trace_rseq(t->tid, &c);
 	Rseq *m = msg;
 
 	(void)answers;

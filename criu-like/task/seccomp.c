@@ -41,12 +41,12 @@ static int read_filter(struct dump *d, const struct thread *t, uint32_t i, Secco
 	char code[INSTRUCTIONS_MAX * INSTRUCTION_BYTES];
 	Seccomp__Filter *f;
 	uint64_t flags = 0;
-	int n = ptrace_seccomp_filter(t->tid, i, code);
+	int n = trace_seccomp_filter(t->tid, i, code);
 
 	if (n == -ENOENT)
 		return n;
 	if (n >= 0)
-		n = ptrace_seccomp_flags(t->tid, i, &flags) ?: n;
+		n = trace_seccomp_flags(t->tid, i, &flags) ?: n;
 	if (n == -EMEDIUMTYPE)
 		return refuse(&d->blockers, t->tid, "seccomp filter", "its program is not kept",
 			      NULL);

@@ -12,9 +12,9 @@ enum { MODE_OFF = 0, MODE_ON = 1 };
 
 static int dump(struct dump *d, const struct thread *t, const void *answers, void *msg)
 {
-	struct ptrace_dispatch c = { 0 };
+	struct trace_dispatch c = { 0 };
 	UserDispatch *m = msg;
-	int r = ptrace_dispatch(t->tid, &c);
+	int r = trace_dispatch(t->tid, &c);
 
 	(void)d, (void)answers;
 	if (r)
@@ -39,8 +39,8 @@ static int plan(struct restore *r, const struct thread *t, const void *msg)
 static int last(struct restore *r, const struct thread *t, const void *msg)
 {
 	const UserDispatch *m = msg;
-	struct ptrace_dispatch c = { m->mode, m->selector, m->offset, m->len };
-	int n = ptrace_set_dispatch(t->tid, &c);
+	struct trace_dispatch c = { m->mode, m->selector, m->offset, m->len };
+	int n = trace_set_dispatch(t->tid, &c);
 
 	(void)r;
 	return n ? fail(n, "set the syscall user dispatch of thread %d", t->tid) : 0;

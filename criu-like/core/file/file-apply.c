@@ -41,8 +41,7 @@ static int close_others(struct number_list *keep)
 	unsigned int next = 0;
 	int e = 0;
 
-	if (keep->v.n)
-		qsort(keep->v.v, keep->v.n, sizeof(*keep->v.v), compare);
+	vec_sort(&keep->v, compare);
 	vec_foreach(k, &keep->v) {
 		if (*k > next && !e)
 			e = sys_close_range(next, *k - 1, 0);

@@ -24,7 +24,7 @@
 #include "core/refuse.h"
 #include "fd_table.pb-c.h"
 #include "kernel/descriptor.h"
-#include "kernel/numbers.h"
+#include "kernel/proc-list.h"
 #include "kernel/proc-status.h"
 
 struct fs_entry {
@@ -314,26 +314,25 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 static int dump_table(struct dump *d, const struct task *t, struct image *out)
 {
 	FdTable msg = FD_TABLE__INIT;
-	unsigned int *number;
+	struct proc_list number;
 	FdEntry *entry;
-	size_t n;
 	int r = open_directories(d, t);
 
 	if (r)
 		return r;
-	r = numbers_list(&d->arena, d->files->fdinfo_dir, &number, &n);
+	r = proc_list_dir(&d->arena, d->files->fdinfo_dir, &number);
 	if (r)
 		return fail(r, "list the descriptors of task %d", t->pid);
 	lock_table_start(d);
-	entry = arena_array(&d->arena, FdEntry, n);
-	msg.entry = arena_array(&d->arena, FdEntry *, n);
-	for (size_t i = 0; i < n; i++) {
+	entry = arena_array(&d->arena, FdEntry, number.n);
+	msg.entry = arena_array(&d->arena, FdEntry *, number.n);
+	for (size_t i = 0; i < number.n; i++) {
 		msg.entry[i] = &entry[i];
-		r = dump_number(d, t, number[i], &entry[i]);
+		r = dump_number(d, t, (unsigned int)number.v[i], &entry[i]);
 		if (r && r != -ENOTSUP)
 			return r;
 	}
-	msg.n_entry = n;
+	msg.n_entry = number.n;
 	if (d->blockers.list.n)
 		return 0;
 	if (task_main(t)->status) {

@@ -13,7 +13,7 @@
 #include "core/file/file-space.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
-#include "kernel/numbers.h"
+#include "kernel/proc-list.h"
 
 static const struct opaque {
 	const char *prefix, *reason, *remedy;
@@ -60,20 +60,19 @@ static bool worth_a_look(const char *link)
 
 static int look_at_descriptors(struct dump *d, const struct task *t, int fd_dir)
 {
-	unsigned int *number;
+	struct proc_list number;
 	char name[16], link[4097];
 	int r = 0;
-	size_t n;
 
-	if (numbers_list(&d->arena, fd_dir, &number, &n))
+	if (proc_list_dir(&d->arena, fd_dir, &number))
 		return 0; /* it may exit while we look: the stop decides */
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < number.n; i++) {
 		int e;
 
-		(void)snprintf(name, sizeof(name), "%u", number[i]); /* always fits */
+		(void)snprintf(name, sizeof(name), "%d", number.v[i]); /* always fits */
 		if (sys_readlink(fd_dir, name, link, sizeof(link)) < 0 || !worth_a_look(link))
 			continue;
-		e = file_look_at(d, t, number[i]);
+		e = file_look_at(d, t, (unsigned int)number.v[i]);
 		r = r && r != -ENOTSUP ? r : e ?: r;
 	}
 	return r;

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "core/file/file-graph.h"
 #include "kernel/descriptor.h"
-#include "kernel/numbers.h"
+#include "kernel/proc-list.h"
 
 struct number_list {
 	VEC(unsigned int) v;
@@ -33,16 +33,13 @@ static int compare(const void *a, const void *b)
 
 static int add_own(struct restore *r, struct number_list *used)
 {
-	_close_ int dir =
-		sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	unsigned int *number;
-	size_t n;
-	int e = dir < 0 ? dir : numbers_list(&r->arena, dir, &number, &n);
+	struct proc_list number;
+	int e = proc_list_at(&r->arena, AT_FDCWD, "/proc/self/fd", &number);
 
 	if (e)
 		return fail(e, "list the tool's own descriptors");
-	for (size_t i = 0; i < n; i++)
-		*vec_push(&r->arena, &used->v) = number[i];
+	for (size_t i = 0; i < number.n; i++)
+		*vec_push(&r->arena, &used->v) = (unsigned int)number.v[i];
 	return 0;
 }
 
@@ -64,8 +61,7 @@ static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 			for (unsigned int i = 0; i < range->n; i++)
 				*vec_push(&r->arena, &used.v) = range->first + i;
 	}
-	if (used.v.n)
-		qsort(used.v.v, used.v.n, sizeof(*used.v.v), compare);
+	vec_sort(&used.v, compare);
 	*ret = numbers_gap(used.v.v, used.v.n, n);
 	r->files->highest = used.v.n ? used.v.v[used.v.n - 1] : 0;
 	if (n && *ret + n - 1 > r->files->highest)

@@ -326,8 +326,7 @@ int files_reserve(struct restore *r, const struct task *task, unsigned int n)
 	vec_foreach(range, &t->reserved)
 		for (unsigned int i = 0; i < range->n; i++)
 			*vec_push(&r->arena, &used) = range->first + i;
-	if (used.n)
-		qsort(used.v, used.n, sizeof(*used.v), compare);
+	vec_sort(&used, compare);
 	first = numbers_gap(used.v, used.n, n);
 	*vec_push(&r->arena, &t->reserved) = (struct number_range){ first, n };
 	return (int)first;

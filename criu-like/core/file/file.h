@@ -104,7 +104,8 @@ struct fd_kind {
 extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 
 /* --- the engine, called by the conductors ---------------------------------------------------- */
-int files_look(struct dump *d); /* before the freeze: outside only; collects blockers */
+/* Before the freeze, after victim_look(): outside only; collects blockers. */
+int files_look(struct dump *d);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
 
 int files_plan(struct restore *r);

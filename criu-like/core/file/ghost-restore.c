@@ -109,8 +109,7 @@ int ghost_plan(struct restore *r)
 	}
 	if (e)
 		return e;
-	if (s->ghost.n)
-		qsort(s->ghost.v, s->ghost.n, sizeof(*s->ghost.v), by_path); /* parents first */
+	vec_sort(&s->ghost, by_path); /* parents first */
 	return read_data(r);
 }
 

@@ -136,7 +136,7 @@ static void meet(struct restore *r, struct space *s)
 
 	if (!s->gather.n)
 		return;
-	qsort(s->gather.v, s->gather.n, sizeof(s->gather.v[0]), by_content);
+	vec_sort(&s->gather, by_content);
 	for (size_t i = 1; i < s->gather.n; i++) {
 		struct shared_run *seen = &s->gather.v[n], *item = &s->gather.v[i];
 
@@ -195,7 +195,7 @@ static void inherited_in_use(struct arena *a, struct space *s, shared_list *ret)
 {
 	size_t g = 0;
 
-	qsort(s->gather.v, s->gather.n, sizeof(s->gather.v[0]), by_address);
+	vec_sort(&s->gather, by_address);
 	for (size_t i = 0; s->from && i < s->from->state.n; i++) {
 		const struct run *in = &s->from->state.v[i];
 
@@ -247,7 +247,7 @@ static void choose(struct arena *a, struct space *s, shared_list *ret)
 	for (size_t i = 0; i < s->twice.n; i++)
 		if (s->twice.v[i].own)
 			append_uncovered(a, ret, s->twice.v[i], cover, n);
-	qsort(ret->v, ret->n, sizeof(ret->v[0]), by_address);
+	vec_sort(ret, by_address);
 	first = ret->n;
 	for (size_t i = 0; i < s->twice.n; i++)
 		if (!s->twice.v[i].own)
@@ -256,7 +256,7 @@ static void choose(struct arena *a, struct space *s, shared_list *ret)
 	for (size_t i = 0; i < others.n; i++)
 		append_uncovered(a, ret, others.v[i], cover, n);
 	if (ret->n > first)
-		qsort(ret->v, ret->n, sizeof(ret->v[0]), by_address);
+		vec_sort(ret, by_address);
 }
 
 int memory_plan_family(struct restore *r)

@@ -152,14 +152,14 @@ static void merge_segments(struct arena *a, struct space *s)
 	}
 	for (size_t i = 0; i < s->made.n; i++)
 		*vec_push(a, &s->segment) = s->made.v[i];
-	qsort(s->segment.v, s->segment.n, sizeof(s->segment.v[0]), segment_by_address);
+	vec_sort(&s->segment, segment_by_address);
 	left = s->from ? without(a, s->from->state.v, s->from->state.n, new.v, new.n) : left;
 	if (!s->from)
 		left.n = 0;
 	left = without(a, left.v, left.n, s->load.v, s->load.n);
 	for (size_t i = 0; i < s->load.n; i++)
 		*vec_push(a, &left) = s->load.v[i];
-	qsort(left.v, left.n, sizeof(left.v[0]), run_by_address);
+	vec_sort(&left, run_by_address);
 	s->state.v = left.v;
 	s->state.n = left.n;
 }
@@ -240,7 +240,7 @@ int memory_reserve_segments(struct restore *r)
 	vec_foreach(s, &r->memory->order)
 		vec_foreach(g, &(*s)->made)
 			*vec_push(&r->arena, &all) = *g;
-	qsort(all.v, all.n, sizeof(all.v[0]), segment_by_address);
+	vec_sort(&all, segment_by_address);
 	for (size_t i = 0, k; i < all.n; i = k) {
 		uint64_t start = all.v[i]->start, end = all.v[i]->end;
 

@@ -17,6 +17,7 @@
 #include "core/stop/gadget.h"
 #include "core/stop/regs.h"
 #include "kernel/proc-status.h"
+#include "kernel/ptrace-inquiry.h"
 #include "kernel/sys.h"
 
 enum {
@@ -68,11 +69,11 @@ static void choose_marker(struct victim_thread *v)
 
 static int prepare(struct dump *d, struct victim_thread *v)
 {
-	uint64_t mode = 0;
+	struct trace_dispatch config;
 
 	if (v->prepared)
 		return 0;
-	if (trace_user_dispatch(v->tid, &mode) >= 0 && mode)
+	if (trace_dispatch(v->tid, &config) >= 0 && config.mode)
 		return refuse(
 			&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
 			"it handles its own system calls (PR_SET_SYSCALL_USER_DISPATCH)",

@@ -68,7 +68,7 @@ static int look_at(struct dump *d, pid_t pid)
 	_proc_close_ struct proc_dir dir = { .fd = -1 };
 	struct proc_status status;
 	struct span text;
-	int r = proc_open(pid, &dir);
+	int r = proc_open(pid, &dir), e;
 
 	r = r ?: proc_read(&d->arena, &dir, "status", &text);
 	if ((r == -ENOENT || r == -ESRCH) && pid == d->opt->pid)
@@ -84,7 +84,8 @@ static int look_at(struct dump *d, pid_t pid)
 		return block(d, pid, "it is a thread, not a process",
 			     "give the pid of its process");
 	r = look_at_status(d, pid, &status);
-	return r ?: look_at_threads(d, &dir, status.state == 'Z');
+	e = look_at_threads(d, &dir, status.state == 'Z'); /* its children's blockers as well */
+	return r && r != -ENOTSUP ? r : e ?: r;
 }
 
 int victim_look(struct dump *d)

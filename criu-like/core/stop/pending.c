@@ -43,7 +43,7 @@ int pending_dump(struct dump *d, const struct thread *t, bool shared, uint64_t m
 
 	_Static_assert(sizeof(siginfo_t) == SIGINFO_BYTES, "the kernel's siginfo");
 	for (mask &= ~left_out;
-	     mask && (n = ptrace_peek_signals(t->tid, shared, first, infos, BATCH)) > 0;
+	     mask && (n = trace_peek_signals(t->tid, shared, first, infos, BATCH)) > 0;
 	     first += (uint64_t)n)
 		for (int i = 0; i < n; i++)
 			if (infos[i].si_signo >= 1 && infos[i].si_signo <= 64 &&

@@ -24,6 +24,7 @@
 #include "core/stop/regs.h"
 #include "core/stop/sleep.h"
 #include "kernel/proc-status.h"
+#include "kernel/ptrace-inquiry.h"
 #include "kernel/sys.h"
 
 enum {
