@@ -4,6 +4,7 @@
  */
 #include "test.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,8 +16,12 @@ static struct shared {
 
 static _Noreturn void become_orphan(pid_t *pid)
 {
+	pid_t parent = getpid();
+
 	if (must(fork()))
 		_exit(0);
+	while (getppid() == parent) /* until it has ended */
+		sched_yield();
 	*pid = getpid();
 	event_add(&shared->made);
 	event_wait(&shared->ended, 1);
