@@ -40,7 +40,7 @@ class Sweep(case.Case):
         super().__init__(options, body, "restore", work)
         self.images = os.path.join(options.images, os.path.basename(work))
         self.counts = {"run": 0, "failed": 0, "absorbed": 0, "killed": 0, "leftover": 0, "residue": 0}
-        self.root, self.before, self.states, self.visited = 0, "", {}, []
+        self.root, self.before, self.states, self.visited, self.last = 0, "", {}, [], ""
         self.end = time.monotonic() + options.budget
 
     # --- the body and the tool ------------------------------------------------------------------
