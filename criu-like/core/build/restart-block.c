@@ -2,8 +2,9 @@
  * A relative sleep that was interrupted (-ERESTART_RESTARTBLOCK) waits on kernel state that belongs
  * to the task and cannot be written. It can be made again: the restored thread enters the same call
  * with the time that was left, is interrupted at once, and so has a restart block of its own; the
- * program sees one call that slept for the right time. Where the time lies in memory the original
- * bytes are put back afterwards (the kernel reads them only at the entry).
+ * program sees one call that slept for the right time. A time that lies in memory (which may be
+ * constant) is given below the thread's red zone instead, and what was there is put back at once: the
+ * kernel reads it only at the entry.
  */
 #include "core/build/restart-block.h"
 
@@ -18,13 +19,13 @@
 #include "core/build/attach.h"
 #include "kernel/sys.h"
 
-enum { RESTARTBLOCK = 516 };
+enum { RESTARTBLOCK = 516, BELOW_BYTES = 512 };
 
 struct sleep {
 	const struct thread *t;
 	struct user_regs_struct regs;  /* at the `syscall` instruction, as saved */
 	struct user_regs_struct entry; /* the same with the time that was left */
-	uint64_t time_at;	       /* address of the struct timespec, 0: in a register */
+	uint64_t time_at;	       /* where the time is given, 0: in a register */
 	struct timespec saved;
 };
 
@@ -45,17 +46,20 @@ static bool locate(struct sleep *s)
 
 	switch (s->t->restart_syscall) {
 	case SYS_nanosleep:
-		s->time_at = e->rdi;
+		e->rdi = s->time_at;
 		return true;
 	case SYS_clock_nanosleep:
-		s->time_at = e->rdx;
+		e->rdx = s->time_at;
 		return !(e->rsi & TIMER_ABSTIME);
 	case SYS_futex:
-		s->time_at = e->r10;
-		return (e->rsi & FUTEX_CMD_MASK) == FUTEX_WAIT && e->r10;
+		if ((e->rsi & FUTEX_CMD_MASK) != FUTEX_WAIT || !e->r10)
+			return false;
+		e->r10 = s->time_at;
+		return true;
 	case SYS_poll:
 		if ((int)e->rdx < 0)
 			return false;
+		s->time_at = 0;
 		e->rdx = (s->t->restart_left_ns + 999999) / 1000000;
 		return true;
 	default:
@@ -81,7 +85,9 @@ static int interrupt_at_entry(const struct sleep *s)
 	if (k)
 		return (int)k;
 	/* With nothing left the call has returned already: that is its result, the time is up. */
+	now.rdi = s->regs.rdi;
 	now.rdx = s->regs.rdx;
+	now.r10 = s->regs.r10;
 	return attach_set_regs(tid, &now, sizeof(now));
 }
 
@@ -97,6 +103,7 @@ int restart_block_renew(const struct thread *t)
 		return 0;
 	memcpy(&s.regs, t->regs.prstatus, sizeof(s.regs));
 	s.entry = s.regs;
+	s.time_at = (s.regs.rsp - BELOW_BYTES) & ~63ull;
 	if (!locate(&s) ||
 	    (s.time_at && (access_time(&s, &s.saved, false) || access_time(&s, &copy, true))))
 		return 0;

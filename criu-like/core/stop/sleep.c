@@ -77,7 +77,8 @@ static bool sleeps_for_a_time(const char *text)
 
 /*
  * A call that was interrupted before goes on as restart_syscall: which one it is says the function
- * of the kernel in which it sleeps. The first argument of clock_nanosleep is a small number.
+ * of the kernel in which it sleeps. Sleeps hide theirs (6.18 shows the entry of all system calls);
+ * the first argument of clock_nanosleep is a small number.
  */
 static long call_of(struct dump *d, int proc_fd, pid_t tid, const char *text)
 {
@@ -92,15 +93,15 @@ static long call_of(struct dump *d, int proc_fd, pid_t tid, const char *text)
 	(void)snprintf(path, sizeof(path), "task/%d/wchan", tid); /* always fits */
 	if (io_slurp_at(&d->arena, proc_fd, path, &wchan) < 0)
 		return -1;
-	if (strstr(wchan.p, "nanosleep"))
-		return arg < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
+	if (wchan.len < 2)
+		return -1; /* "0": not told */
 	if (strstr(wchan.p, "futex"))
 		return SYS_futex;
 #ifdef SYS_poll
 	if (strstr(wchan.p, "poll"))
 		return SYS_poll;
 #endif
-	return -1;
+	return arg < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
 }
 
 void sleep_look(struct dump *d, int proc_fd, pid_t tid)
