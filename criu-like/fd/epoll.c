@@ -183,15 +183,34 @@ static int finish(struct self *s, const struct fd_obj *obj, int fd)
 
 	for (int disarmed = 1; disarmed >= 0; disarmed--) /* those that must fire come first */
 		for (size_t i = 0; i < m->n_item; i++) {
-			int r = is_disarmed(m->item[i]) != disarmed
+			const struct fd_obj *target = files_find(s->r, m->item[i]->ofd);
+			int r = is_disarmed(m->item[i]) != disarmed || target->in_blob
 					? 0
-					: add_at(fd, m->item[i],
-						 files_find(s->r, m->item[i]->ofd)->fd);
+					: add_at(fd, m->item[i], target->fd);
 
 			if (r)
 				return fail(r, "watch descriptor %" PRIu32 " in the epoll set %d",
 					    m->item[i]->number, fd);
 		}
+	return 0;
+}
+
+/* Descriptors of threads are final in the blob only. */
+static int stage(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number)
+{
+	const Epoll *m = obj->msg;
+
+	for (size_t i = 0; at->stage == STAGE_SIGNALS && i < m->n_item; i++) {
+		const EpollItem *item = m->item[i];
+		struct epoll_event e = { .events = item->events, .data.u64 = item->data };
+
+		if (!files_find(at->r, item->ofd)->in_blob)
+			continue;
+		prog_where(p, "watch descriptor %" PRIu32 " in the epoll set %d", item->number,
+			   number);
+		prog_call(p, SYS_epoll_ctl, number, EPOLL_CTL_ADD, item->number,
+			  prog_in(p, &e, sizeof(e)));
+	}
 	return 0;
 }
 
@@ -202,4 +221,5 @@ const struct fd_kind kind_epoll = { .name = "epoll",
 				    .dump = dump,
 				    .plan = plan,
 				    .open = open_fd,
-				    .finish = finish };
+				    .finish = finish,
+				    .stage = stage };

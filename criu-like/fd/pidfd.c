@@ -2,8 +2,9 @@
  * Descriptors of processes. fdinfo tells the pid; -1 once the process was reaped. Processes keep
  * their pids over a restore, so a living one is opened again when all tasks exist. All pidfds of
  * one dead process share an inode: a stand-in is made that they are all opened of, and it ends with
- * the exit code of the dead one (which PIDFD_GET_INFO tells since 6.15). Threads are born too late
- * for PIDFD_THREAD of anything but a leader.
+ * the exit code of the dead one (which PIDFD_GET_INFO tells since 6.15). Threads other than leaders
+ * are born in the blob, where their process opens descriptors of them and others take them from it;
+ * if it has none itself, each of the others gets a description of its own.
  */
 #include "pidfd.pb-c.h"
 
@@ -59,10 +60,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 	m->pid = info.pid;
 	if (m->pid < 0)
 		return dump_dead(d, p, m);
-	if (!tree_find(&d->tree, m->pid) && tree_find_thread(&d->tree, m->pid))
-		return fd_refuse(d, p, "it is of a thread that is no leader",
-				 "close it before the dump");
-	if (!tree_find(&d->tree, m->pid))
+	if (!tree_find_thread(&d->tree, m->pid))
 		return fd_refuse(d, p,
 				 arena_printf(&d->arena, "process %d is not in the tree", m->pid),
 				 "dump the tree that holds it as well");
@@ -72,10 +70,12 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 static int plan(struct restore *r, struct fd_obj *o)
 {
 	const Pidfd *m = o->msg;
+	const struct thread *t = m->pid > 0 ? tree_find_thread(&r->tree, m->pid) : NULL;
 
-	o->late = m->pid > 0;
+	o->in_blob = t && t->tid != t->task->pid ? t->task->pid : 0;
+	o->late = m->pid > 0 && !o->in_blob;
 	o->shared |= m->pid <= 0; /* stand-ins are the coordinator's children */
-	if (m->pid > 0 && !tree_find(&r->tree, m->pid))
+	if (m->pid > 0 && !t)
 		return fail(-EPROTO, "image 'pidfd': there is no process %d", m->pid);
 	return 0;
 }
@@ -126,12 +126,22 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 			      .arg = first };
 	int r;
 
+	if (obj->in_blob)
+		return (int)sys(SYS_eventfd2, 0, O_CLOEXEC); /* keeps the number */
 	if (m->pid <= 0) {
 		r = stand_in_run(&s);
 		return r ? r : first->fd;
 	}
 	r = open_of(m->pid, obj);
 	return r < 0 ? fail(r, "open process %d", m->pid) : r;
+}
+
+static struct prog_arg again(struct prog *p, const struct fd_obj *obj)
+{
+	const Pidfd *m = obj->msg;
+
+	prog_call(p, SYS_pidfd_open, m->pid, obj->ofd->flags & (O_NONBLOCK | PIDFD_THREAD_FLAG));
+	return prog_keep(p);
 }
 
 const struct fd_kind kind_pidfd = { .name = "pidfd",
@@ -141,4 +151,5 @@ const struct fd_kind kind_pidfd = { .name = "pidfd",
 				    .plan = plan,
 				    .group = group,
 				    .plan_group = plan_group,
-				    .open = open_fd };
+				    .open = open_fd,
+				    .again = again };

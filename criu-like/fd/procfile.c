@@ -2,8 +2,8 @@
  * Files and directories of /proc. Pids are kept over a restore, so the old path leads to the same
  * file once the task exists. What tells about a process that is gone (the kernel writes "/proc/7
  * (deleted)" for its directory, and the plain name for files in it) is opened while a stand-in has
- * that pid. Of threads other than leaders nothing can be opened: they are born later. The position
- * is set by lseek, which makes the kernel produce the text up to it again.
+ * that pid. Threads other than leaders are born in the blob, and their files are opened there. The
+ * position is set by lseek, which makes the kernel produce the text up to it again.
  */
 #include "procfile.pb-c.h"
 
@@ -39,15 +39,20 @@ static pid_t pid_in(const char *path, const char *prefix)
 	return strncmp(path, prefix, len) ? 0 : (pid_t)strtol(path + len, NULL, 10);
 }
 
+/* The thread in /proc/N/task/M, 0: none. */
+static pid_t thread_in(struct arena *a, const Procfile *m)
+{
+	return pid_in(m->path, arena_printf(a, "/proc/%d/task/", m->pid));
+}
+
 static int judge(struct dump *d, struct fd_probe *p, Procfile *m)
 {
-	const char *task = arena_printf(&d->arena, "/proc/%d/task/", m->pid);
-	pid_t tid = pid_in(m->path, task);
+	pid_t tid = thread_in(&d->arena, m);
 	struct stat st;
 
 	m->has_dead = m->dead = !tree_find(&d->tree, m->pid);
-	if (tid && tid != m->pid)
-		return fd_refuse(d, p, "it is of a thread that is no leader",
+	if (tid && !m->dead && !tree_find_thread(&d->tree, tid))
+		return fd_refuse(d, p, "it is of a thread that is gone",
 				 "close it before the dump");
 	if (!m->dead)
 		return 0;
@@ -76,7 +81,10 @@ static int plan(struct restore *r, struct fd_obj *o)
 {
 	const Procfile *m = o->msg;
 
-	o->late = m->has_pid && !m->dead;
+	pid_t tid = m->has_pid && !m->dead ? thread_in(&r->arena, m) : 0;
+
+	o->in_blob = tid && !tree_find(&r->tree, tid) ? m->pid : 0;
+	o->late = m->has_pid && !m->dead && !o->in_blob;
 	o->shared |= m->dead; /* stand-ins are the coordinator's children */
 	if (m->dead && !sys(SYS_kill, m->pid, 0))
 		return refuse(&r->blockers, m->pid, m->path,
@@ -109,10 +117,12 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 		.pid = m->pid, .uid = (uid_t)-1, .gid = (gid_t)-1, .during = open_path, .arg = &p
 	};
 	bool exists = !m->dead || inode_stands_in(o->r, m->pid);
-	int r = exists ? open_path(&p, 0) : stand_in_run(&s);
+	int r = obj->in_blob ? 0 : exists ? open_path(&p, 0) : stand_in_run(&s);
 	_close_ int fd = p.fd;
 	long at;
 
+	if (obj->in_blob)
+		return (int)sys(SYS_eventfd2, 0, O_CLOEXEC); /* keeps the number */
 	if (r)
 		return fail(r, "open '%s'", m->path);
 	at = obj->ofd->pos && !(obj->ofd->flags & O_PATH) && !m->dead
@@ -122,9 +132,23 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 		      : take_fd(&fd);
 }
 
+static struct prog_arg again(struct prog *p, const struct fd_obj *obj)
+{
+	const Procfile *m = obj->msg;
+	struct prog_arg fd;
+
+	prog_call(p, SYS_openat, AT_FDCWD, prog_in(p, m->path, strlen(m->path) + 1),
+		  (obj->ofd->flags & ~(uint64_t)O_ASYNC) | O_CLOEXEC, 0);
+	fd = prog_keep(p);
+	if (obj->ofd->pos && !(obj->ofd->flags & O_PATH))
+		prog_call(p, SYS_lseek, fd, (int64_t)obj->ofd->pos, SEEK_SET);
+	return fd;
+}
+
 const struct fd_kind kind_procfile = { .name = "procfile",
 				       .descriptor = &procfile__descriptor,
 				       .match = match,
 				       .dump = dump,
 				       .plan = plan,
-				       .open = open_fd };
+				       .open = open_fd,
+				       .again = again };

@@ -9,6 +9,8 @@
  * leave it to the first of them.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -249,6 +251,46 @@ static int stage_objects(struct prog *p, const struct stage_at *at, struct file_
 	return 0;
 }
 
+/* Whether the first process that has it is the one with the thread: then the others take it there. */
+static bool is_taken(const struct restore *r, const struct planned *o)
+{
+	return r->tree.task.v[o->first->id]->pid == o->o.in_blob;
+}
+
+static struct prog_arg take(struct prog *p, const struct planned *o)
+{
+	struct prog_arg process, fd;
+
+	prog_call(p, SYS_pidfd_open, o->o.in_blob, 0);
+	process = prog_keep(p);
+	prog_call(p, SYS_pidfd_getfd, process, o->number, 0);
+	fd = prog_keep(p);
+	prog_call(p, SYS_close, process);
+	return fd;
+}
+
+/* What can be opened only now takes the numbers that something else kept for it. */
+static void open_again(struct prog *p, const struct stage_at *at, const struct file_table *t,
+		       size_t first)
+{
+	const struct planned *o = t->entry[first];
+	bool own = o->first == t, taken = is_taken(at->r, o);
+	struct prog_arg fd;
+
+	if (at->stage != (own && taken ? STAGE_THREAD : STAGE_SIGNALS))
+		return;
+	for (size_t i = 0; i < first; i++)
+		if (t->entry[i] == o)
+			return; /* that one took all */
+	prog_where(p, "open descriptor %" PRIu32, t->msg->entry[first]->number);
+	fd = own || !taken ? o->o.kind->again(p, &o->o) : take(p, o);
+	for (size_t i = first; i < t->msg->n_entry; i++)
+		if (t->entry[i] == o)
+			prog_call(p, SYS_dup3, fd, t->msg->entry[i]->number,
+				  t->msg->entry[i]->cloexec ? O_CLOEXEC : 0);
+	prog_call(p, SYS_close, fd);
+}
+
 int files_stage(struct prog *p, const struct stage_at *at)
 {
 	struct file_table *t = graph_table(at->r->files, at->task->files);
@@ -257,6 +299,9 @@ int files_stage(struct prog *p, const struct stage_at *at)
 
 	if (!t)
 		return 0;
+	for (size_t i = 0; first && i < t->msg->n_entry; i++)
+		if (t->entry[i]->o.in_blob && t->entry[i]->inherited < 0)
+			open_again(p, at, t, i);
 	if (first)
 		e = stage_objects(p, at, t);
 	if (!e && first && at->stage == STAGE_CREDS)

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "core/dump.h"
+#include "core/prog.h"
 #include "core/restore.h"
 #include "core/task.h"
 #include "kernel/proc-fdinfo.h"
@@ -65,6 +66,7 @@ struct fd_obj { /* restore: one description */
 	const Ofd *ofd;	 /* the generic part */
 	bool shared;	 /* in several tables: opened by the coordinator */
 	bool late;	 /* needs the tasks to exist (set in plan()) */
+	pid_t in_blob;	 /* the process with a thread that must exist (set in plan()): `again` */
 	int fd;		 /* where it is open in this process during opening; -1 */
 	VEC(struct fd_obj *)
 	needs; /* opened before this one; open in this process in fill() and finish() */
@@ -96,6 +98,11 @@ struct fd_kind {
 	 * in this process (epoll items; controlling terminals...).
 	 */
 	int (*finish)(struct self *s, const struct fd_obj *obj, int fd);
+	/*
+	 * For objects with `in_blob`: open() made anything, and this opens the real one, in the
+	 * blob of each process that has a table with it, when all threads exist.
+	 */
+	struct prog_arg (*again)(struct prog *p, const struct fd_obj *obj);
 	/* What has to wait for the blob: arming, POSIX locks. `number`: final number in at->task.
 	 */
 	int (*stage)(struct prog *p, const struct stage_at *at, const struct fd_obj *obj,
