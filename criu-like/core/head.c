@@ -103,7 +103,8 @@ static int check_cpu(struct restore *r, const Head *m)
 		return 0;
 	(void)snprintf(
 		reason, sizeof(reason),
-		"its vector state (features %#lx, %u bytes) does not fit this one's (%#lx, %u bytes)",
+		"its vector state (features %#lx, %u bytes) does not fit this one's (%#lx, "
+		"%u bytes)",
 		(unsigned long)m->xsave_features, m->xsave_size, (unsigned long)xstate_features(),
 		xstate_size());
 	return refuse(&r->blockers, 0, "the processor of the checkpoint", reason,
@@ -123,7 +124,8 @@ static int check_clocks(struct restore *r, const Head *m)
 	return refuse(
 		&r->blockers, 0, "the monotonic clock",
 		"it would step back: this host was started later",
-		"restore inside a time namespace whose clocks are ahead of the checkpoint's (unshare --time)");
+		"restore inside a time namespace whose clocks are ahead of the checkpoint's "
+		"(unshare --time)");
 }
 
 static int check(struct restore *r, const Head *m)

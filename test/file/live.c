@@ -34,7 +34,8 @@ static void writer(void *arg)
 		ok &= append(fd, step);
 		if (step % ROUNDS)
 			continue;
-		ok &= !ftruncate(fd, 0) && !rename(name[step / ROUNDS % 2], name[!(step / ROUNDS % 2)]);
+		ok &= !ftruncate(fd, 0) &&
+		      !rename(name[step / ROUNDS % 2], name[!(step / ROUNDS % 2)]);
 		ok &= !close(fd);
 		fd = open(name[!(step / ROUNDS % 2)], O_RDWR);
 	}

@@ -302,8 +302,10 @@ static void change_bytes(struct arena *a, ProtobufCBinaryData *b)
 
 static void change_string(struct arena *a, struct dice *d, char **s)
 {
-	static const char *const word[] = { "", "/", "..", "/..", "a", "/proc/self/fd/0", "//", "/.",
-					    "/tmp/", "[vdso]", "[heap]", "/proc/1", "pipe:[1]" };
+	static const char *const word[] = {
+		"",   "/",     "..",	 "/..",	   "a",	      "/proc/self/fd/0", "//",
+		"/.", "/tmp/", "[vdso]", "[heap]", "/proc/1", "pipe:[1]"
+	};
 	size_t n = strlen(*s);
 	char *p = arena_alloc(a, n + 65);
 
@@ -368,7 +370,8 @@ static void change_list(struct arena *a, struct dice *d, const ProtobufCFieldDes
 
 static void change_message(struct arena *a, struct dice *d, ProtobufCMessage *m)
 {
-	const ProtobufCFieldDescriptor *f = &m->descriptor->fields[roll(d, m->descriptor->n_fields)];
+	const ProtobufCFieldDescriptor *f =
+		&m->descriptor->fields[roll(d, m->descriptor->n_fields)];
 	void *at = (char *)m + f->offset;
 	bool pointer = f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING;
 
@@ -378,7 +381,8 @@ static void change_message(struct arena *a, struct dice *d, ProtobufCMessage *m)
 		change_list(a, d, f, m);
 	} else if (pointer && f->label == PROTOBUF_C_LABEL_OPTIONAL &&
 		   (!*(void **)at || !roll(d, 4))) {
-		*(const void **)at = f->type == PROTOBUF_C_TYPE_STRING && !*(void **)at ? "a" : NULL;
+		*(const void **)at =
+			f->type == PROTOBUF_C_TYPE_STRING && !*(void **)at ? "a" : NULL;
 	} else {
 		if (!pointer && f->label == PROTOBUF_C_LABEL_OPTIONAL)
 			*(protobuf_c_boolean *)((char *)m + f->quantifier_offset) = roll(d, 4) != 0;

@@ -44,6 +44,7 @@ void lock_table(struct dump *d, FdTable *msg);
 /* Why a file with this text cannot be saved; NULL: may be possible. */
 const char *opaque_reason(const char *link, const char **ret_remedy);
 
-/* Before the stop: refuses the descriptor if no kind knows it. file_look_end() when all were seen. */
+/* Before the stop: refuses the descriptor if no kind knows it. file_look_end() when all were seen.
+ */
 int file_look_at(struct dump *d, const struct task *t, unsigned int number);
 void file_look_end(struct dump *d);
