@@ -121,7 +121,7 @@ static inline long start(char *base, const long *arg)
 	const long nap[6] = { (long)&rep->reserved[0], FUTEX_WAIT_OP, 0, (long)millisecond, 0, 0 };
 	long tid = arch_start(arg[0], arg[1], base, arg[2]);
 
-	/* A number stays taken for an instant after its last thread was reaped, and no call tells. */
+	/* A number stays taken for an instant after its thread was reaped, and no call tells. */
 	for (int i = 0; i < START_TRIES && tid == -E_EXIST; i++) {
 		(void)arch_call(NR_FUTEX, nap);
 		tid = arch_start(arg[0], arg[1], base, arg[2]);
