@@ -3,7 +3,8 @@
  * process is forked. An input is the records of all images, without frames and checksums (they are
  * made here, test/fuzz/image.c plays with them); a mutation changes, doubles, moves or drops
  * fields and records, so that nearly every input passes the frame and reaches the readers. Pages
- * are zeros. The seeds are dumps of small trees; FUZZ_FROM=DIR FUZZ_SEED=FILE makes one.
+ * are zeros. The seeds are dumps of small trees; FUZZ_FROM=DIR FUZZ_SEED=FILE makes one,
+ * FUZZ_LOG=1 shows what the readers say.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -215,6 +216,14 @@ static void make_commit(struct arena *a, struct parts *p)
 	p->commit = record_pack_single(a, COMMIT_STEM, &commit.base);
 }
 
+/* Any answer will do. */
+static void tell(int r, const struct blockers *b)
+{
+	if (r == -ENOTSUP)
+		(void)blockers_report(b);
+	log_info("the plan yields %d", r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const char *const no_external[] = { NULL };
@@ -236,7 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	count_pages(&a, &p);
 	make_commit(&a, &p);
 	if (!set_open(&a, &p.backend, &s))
-		(void)restore_check_set(&opt, s, &a, &blockers); /* any answer will do */
+		tell(restore_check_set(&opt, s, &a, &blockers), &blockers);
 	while (p.n_copy)
 		free(p.copy[--p.n_copy]);
 	arena_deinit(&a);
@@ -302,8 +311,10 @@ static void change_bytes(struct arena *a, ProtobufCBinaryData *b)
 
 static void change_string(struct arena *a, struct dice *d, char **s)
 {
-	static const char *const word[] = { "", "/", "..", "/..", "a", "/proc/self/fd/0", "//", "/.",
-					    "/tmp/", "[vdso]", "[heap]", "/proc/1", "pipe:[1]" };
+	static const char *const word[] = {
+		"",   "/",     "..",	 "/..",	   "a",	      "/proc/self/fd/0", "//",
+		"/.", "/tmp/", "[vdso]", "[heap]", "/proc/1", "pipe:[1]"
+	};
 	size_t n = strlen(*s);
 	char *p = arena_alloc(a, n + 65);
 
@@ -368,7 +379,8 @@ static void change_list(struct arena *a, struct dice *d, const ProtobufCFieldDes
 
 static void change_message(struct arena *a, struct dice *d, ProtobufCMessage *m)
 {
-	const ProtobufCFieldDescriptor *f = &m->descriptor->fields[roll(d, m->descriptor->n_fields)];
+	const ProtobufCFieldDescriptor *f =
+		&m->descriptor->fields[roll(d, m->descriptor->n_fields)];
 	void *at = (char *)m + f->offset;
 	bool pointer = f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING;
 
@@ -378,7 +390,8 @@ static void change_message(struct arena *a, struct dice *d, ProtobufCMessage *m)
 		change_list(a, d, f, m);
 	} else if (pointer && f->label == PROTOBUF_C_LABEL_OPTIONAL &&
 		   (!*(void **)at || !roll(d, 4))) {
-		*(const void **)at = f->type == PROTOBUF_C_TYPE_STRING && !*(void **)at ? "a" : NULL;
+		*(const void **)at =
+			f->type == PROTOBUF_C_TYPE_STRING && !*(void **)at ? "a" : NULL;
 	} else {
 		if (!pointer && f->label == PROTOBUF_C_LABEL_OPTIONAL)
 			*(protobuf_c_boolean *)((char *)m + f->quantifier_offset) = roll(d, 4) != 0;
@@ -527,7 +540,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		exit(make_seed(from, name));
 	if (getenv("FUZZ_SEEDS"))
 		exit(0); /* they are recorded */
-	log_setup(&(struct log_config){ .fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
-					.level = LOG_WARN });
+	log_setup(&(struct log_config){
+		.fd = getenv("FUZZ_LOG") ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC),
+		.level = LOG_INFO });
 	return 0;
 }

@@ -270,8 +270,8 @@ static int call_mmap(struct dump *d, struct victim_mm *mm, struct victim_thread 
 }
 
 /*
- * A thread in which a dump died is on its way home for an instant, or, when it is stopped, until it is
- * continued. What it shows are not its own registers, and it needs what that dump has left.
+ * A thread in which a dump died is on its way home for an instant, or, when it is stopped, until it
+ * is continued. What it shows are not its own registers, and it needs what that dump has left.
  */
 static bool on_its_way(const struct victim_mm *mm, const struct victim_thread *v)
 {
