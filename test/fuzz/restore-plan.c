@@ -3,7 +3,8 @@
  * process is forked. An input is the records of all images, without frames and checksums (they are
  * made here, test/fuzz/image.c plays with them); a mutation changes, doubles, moves or drops
  * fields and records, so that nearly every input passes the frame and reaches the readers. Pages
- * are zeros. The seeds are dumps of small trees; FUZZ_FROM=DIR FUZZ_SEED=FILE makes one.
+ * are zeros. The seeds are dumps of small trees; FUZZ_FROM=DIR FUZZ_SEED=FILE makes one,
+ * FUZZ_LOG=1 shows what the readers say.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -215,6 +216,14 @@ static void make_commit(struct arena *a, struct parts *p)
 	p->commit = record_pack_single(a, COMMIT_STEM, &commit.base);
 }
 
+/* Any answer will do. */
+static void tell(int r, const struct blockers *b)
+{
+	if (r == -ENOTSUP)
+		(void)blockers_report(b);
+	log_info("the plan yields %d", r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const char *const no_external[] = { NULL };
@@ -236,7 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	count_pages(&a, &p);
 	make_commit(&a, &p);
 	if (!set_open(&a, &p.backend, &s))
-		(void)restore_check_set(&opt, s, &a, &blockers); /* any answer will do */
+		tell(restore_check_set(&opt, s, &a, &blockers), &blockers);
 	while (p.n_copy)
 		free(p.copy[--p.n_copy]);
 	arena_deinit(&a);
@@ -531,7 +540,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		exit(make_seed(from, name));
 	if (getenv("FUZZ_SEEDS"))
 		exit(0); /* they are recorded */
-	log_setup(&(struct log_config){ .fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
-					.level = LOG_WARN });
+	log_setup(&(struct log_config){
+		.fd = getenv("FUZZ_LOG") ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC),
+		.level = LOG_INFO });
 	return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/io.h"
 #include "core/file/file-space.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"

@@ -98,7 +98,7 @@ int ghost_plan(struct restore *r)
 	if (e)
 		return e == -ENOENT ? 0 : e;
 	while ((e = image_next(i, &ghost__descriptor, &id, &m)) > 0) {
-		if (((const Ghost *)m)->path[0] != '/')
+		if (!inode_is_name(((const Ghost *)m)->path))
 			return fail(-EPROTO, "image 'ghost': '%s' is no path",
 				    ((const Ghost *)m)->path);
 		*vec_push(&r->arena, &s->ghost) =

@@ -19,6 +19,21 @@
 
 enum { SWAP_FLAG = 2 }; /* RENAME_EXCHANGE */
 
+bool inode_is_name(const char *path)
+{
+	if (*path != '/')
+		return false;
+	while (*path == '/') {
+		size_t n = strcspn(++path, "/");
+
+		if (!n || (n == 1 && path[0] == '.') ||
+		    (n == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		path += n;
+	}
+	return true;
+}
+
 struct journal *restore_journal(struct restore *r)
 {
 	if (r->journal)

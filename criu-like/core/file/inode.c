@@ -63,6 +63,8 @@ static int check_named(struct restore *r, const struct task *t, const FileRef *f
 
 int inode_check(struct restore *r, const struct task *t, const FileRef *f, const char *what)
 {
+	if (f->path[0] != '/' || (f->has_ghost && !inode_is_name(f->path)))
+		return fail(-EPROTO, "%s '%s': this is no path from the root", what, f->path);
 	if (f->has_ghost) {
 		struct ghost_file *g = ghost_find(r->inodes, f->ghost);
 

@@ -21,6 +21,8 @@
 /* --- dump ----------------------------------------------------------------------------------------
  */
 
+#define LINK_NAME "/.torpor-link-"
+
 static int link_here(const struct inode_look *l, const char *name)
 {
 	char own[32];
@@ -45,7 +47,7 @@ static const char *free_name(struct dump *d, const struct inode_look *l, uint32_
 		dir = arena_strndup(&d->arena, dir, len > 1 ? len : 1);
 	}
 	do
-		name = arena_printf(&d->arena, "%s/.torpor-link-%d-%" PRIu32, len > 1 ? dir : "",
+		name = arena_printf(&d->arena, "%s" LINK_NAME "%d-%" PRIu32, len > 1 ? dir : "",
 				    d->opt->pid, id++);
 	while (!sys_stat(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st, NULL));
 	return name;
@@ -191,6 +193,13 @@ static int link_again(struct restore *r, struct remap_file *f)
 	return 0;
 }
 
+/* A restore removes the link in the end: no image shall have it remove another file. */
+static bool is_link_name(const char *path)
+{
+	return inode_is_name(path) &&
+	       !strncmp(strrchr(path, '/'), LINK_NAME, strlen(LINK_NAME));
+}
+
 int remap_plan(struct restore *r)
 {
 	ProtobufCMessage *m;
@@ -206,8 +215,9 @@ int remap_plan(struct restore *r)
 		struct remap_file *f = vec_push(&r->arena, &r->inodes->remap);
 
 		*f = (struct remap_file){ .id = id, .msg = l };
-		if (l->path[0] != '/' || l->original[0] != '/')
-			return fail(-EPROTO, "image 'link_remap': '%s' is no path", l->path);
+		if (!is_link_name(l->path) || !inode_is_name(l->original))
+			return fail(-EPROTO, "image 'link_remap': '%s' is no name of ours",
+				    l->path);
 		(void)find_again(r, f); /* collected */
 	}
 	return e;
