@@ -31,7 +31,7 @@ struct thread {
 	pid_t tid;
 	struct task *task;
 	bool dead;              /* leader that exited before its threads */
-	bool early;             /* restore: made before the blob, since it has children of its own */
+	bool early;             /* restore: made before the blob, it has children of its own */
 	struct regs regs;
 	uint64_t restart_left_ns, restart_syscall; /* interrupted relative sleep; syscall 0: none */
 	const struct proc_status *status;          /* dump: as read after the stop */

@@ -1,6 +1,6 @@
 /*
- * Memory locked while the task was privileged, a descriptor from before a chroot and a later change of
- * user: all of it is put back although the task could not do it any more.
+ * Memory locked while the task was privileged, a descriptor from before a chroot and a later change
+ * of user: all of it is put back although the task could not do it any more.
  */
 #include "test.h"
 
@@ -32,7 +32,8 @@ static bool locked(const void *p)
 static void run(void *arg)
 {
 	const struct rlimit none = { 0, 0 };
-	char *p = must_ptr(mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *p = must_ptr(
+		mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	struct stat st;
 
 	(void)arg;

@@ -46,9 +46,11 @@ int main(void)
 		len[i] = slurp(files[i], before[i], sizeof(before[i]));
 	checkpoint();
 	for (int i = 0; i < 3; i++)
-		check(slurp(files[i], now, sizeof(now)) == len[i] && !memcmp(now, before[i], len[i]),
+		check(slurp(files[i], now, sizeof(now)) == len[i] &&
+			      !memcmp(now, before[i], len[i]),
 		      "%s", files[i]);
-	check(readlink("/proc/self/exe", exe_now, sizeof(exe_now)) == n && !memcmp(exe, exe_now, (size_t)n));
+	check(readlink("/proc/self/exe", exe_now, sizeof(exe_now)) == n &&
+	      !memcmp(exe, exe_now, (size_t)n));
 	exe[n] = 0;
 	fd = open(exe, O_WRONLY);
 	check(fd < 0 && errno == ETXTBSY, "the executable can be written to");

@@ -15,7 +15,9 @@ struct attr {
 
 int main(void)
 {
-	struct attr set = { sizeof(set), 6 /* SCHED_DEADLINE */, 0, 0, 0, 1000000, 50000000, 100000000, 0, 0 };
+	struct attr set = {
+		sizeof(set), 6 /* SCHED_DEADLINE */, 0, 0, 0, 1000000, 50000000, 100000000, 0, 0
+	};
 	struct attr before, after;
 
 	if (syscall(SYS_sched_setattr, 0, &set, 0) < 0)

@@ -296,8 +296,9 @@ static int check_made_by_sibling(struct planner *p, const struct birth *b)
 }
 
 /*
- * The kernel remembers which thread made a process: it tells the end of that one by the parent-death
- * signal, and __WNOTHREAD asks for it. So that thread has to exist early and to make the process.
+ * The kernel remembers which thread made a process: it tells the end of that one by the
+ * parent-death signal, and __WNOTHREAD asks for it. So that thread has to exist early and to make
+ * the process.
  */
 static void choose_thread(struct planner *p, struct birth *b)
 {

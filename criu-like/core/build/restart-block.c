@@ -3,8 +3,8 @@
  * to the task and cannot be written. It can be made again: the restored thread enters the same call
  * with the time that was left, is interrupted at once, and so has a restart block of its own; the
  * program sees one call that slept for the right time. A time that lies in memory (which may be
- * constant) is given below the thread's red zone instead, and what was there is put back at once: the
- * kernel reads it only at the entry.
+ * constant) is given below the thread's red zone instead, and what was there is put back at once:
+ * the kernel reads it only at the entry.
  */
 #include "core/build/restart-block.h"
 

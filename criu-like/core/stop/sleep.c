@@ -1,15 +1,15 @@
 /*
  * How much of a relative sleep has passed. For poll, futex and sleeps without a pointer for the
  * remainder the kernel keeps the end of the sleep to itself. But the scheduler tells when a thread
- * ran last: read before the freeze that is the begin of its sleep, read after the stop the moment at
- * which the stop woke it. The number of its voluntary switches proves that it is the same sleep: the
- * stop itself is one, anything else would be more.
+ * ran last: read before the freeze that is the begin of its sleep, read after the stop the moment
+ * at which the stop woke it. The number of its voluntary switches proves that it is the same sleep:
+ * the stop itself is one, anything else would be more.
  *
  * Each cpu has such a clock of its own, which stands still in interrupts and while the host runs
  * something else: the two readings must be from one cpu.
  *
- * Without CONFIG_SCHED_DEBUG nothing is known. A sleep that was interrupted and went on before counts
- * from then on only. Either way the sleep gets longer, never shorter.
+ * Without CONFIG_SCHED_DEBUG nothing is known. A sleep that was interrupted and went on before
+ * counts from then on only. Either way the sleep gets longer, never shorter.
  */
 #include "core/stop/sleep.h"
 
@@ -71,7 +71,8 @@ static bool sleeps_for_a_time(const char *text)
 	unsigned long long arg[4];
 	long call;
 
-	return sscanf(text, "%ld %llx %llx %llx %llx", &call, &arg[0], &arg[1], &arg[2], &arg[3]) == 5 &&
+	return sscanf(text, "%ld %llx %llx %llx %llx", &call, &arg[0], &arg[1], &arg[2], &arg[3]) ==
+		       5 &&
 	       may_be_relative(call) && (call != SYS_futex || arg[3]);
 }
 

@@ -1,6 +1,6 @@
 /*
- * A thread that is stopped at any moment of short restartable sequences, each of which writes a pair of
- * words: a sequence that was left in the middle and went on would leave unequal ones.
+ * A thread that is stopped at any moment of short restartable sequences, each of which writes a
+ * pair of words: a sequence that was left in the middle and went on would leave unequal ones.
  */
 /* harness: busy */
 #include "test.h"

@@ -19,7 +19,8 @@ static void fill(siginfo_t *info, int sig, int i)
 	if (i == COUNT - 1)
 		info->si_code = -72;
 	info->si_errno = i * 3;
-	/* Behind three words lie 112 bytes of payload; the kernel's layouts take 12 for unknown codes. */
+	/* Behind three words lie 112 bytes of payload; the kernel's layouts take 12 for unknown
+	 * codes. */
 	pattern_fill((char *)info + 16, 12, (uint64_t)(sig * 100 + i));
 }
 
