@@ -24,8 +24,12 @@ static void burst(uint32_t round)
 		if (pid[i])
 			continue;
 		/* Some make one of their own first. */
-		if (i % 3 == 0 && !fork())
-			_exit(0);
+		if (i % 3 == 0) {
+			pid[i] = must(fork());
+			if (!pid[i])
+				_exit(0);
+			check(waitpid(pid[i], &status, 0) == pid[i] && status == 0);
+		}
 		_exit(end_of(round, i));
 	}
 	for (int i = 0; i < AT_ONCE; i++)

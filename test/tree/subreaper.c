@@ -11,7 +11,7 @@
 
 static struct shared {
 	pid_t reaper, orphan, old_orphan;
-	uint32_t born, made, ended;
+	uint32_t born, made, orphaned, ended;
 } *shared;
 
 static _Noreturn void become_orphan(pid_t *pid)
@@ -40,7 +40,7 @@ static void below(void *arg)
 	if (!pid)
 		become_orphan(&shared->orphan);
 	check(waitpid(pid, NULL, 0) == pid);
-	event_wait(&shared->made, 2);
+	event_add(&shared->orphaned);
 }
 
 static pid_t parent_of(pid_t pid)
@@ -69,6 +69,7 @@ static void reaper(void *arg)
 	checkpoint_wait();
 	check(!prctl(PR_GET_CHILD_SUBREAPER, &flag) && flag == 1);
 	event_wait(&shared->made, 2);
+	event_wait(&shared->orphaned, 1);
 	check(parent_of(shared->orphan) == getpid(), "the orphan went to %d",
 	      parent_of(shared->orphan));
 	event_add(&shared->ended);
