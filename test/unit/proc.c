@@ -14,6 +14,7 @@
 #include "kernel/proc-mountinfo.h"
 #include "kernel/proc-stat.h"
 #include "kernel/proc-status.h"
+#include "kernel/proc-sched.h"
 #include "kernel/proc-timers.h"
 #include "procbox.h"
 
@@ -293,6 +294,18 @@ static const char *test_smaps_malformed(struct arena *a)
 	return NULL;
 }
 
+static const char *test_sched(struct arena *a)
+{
+	struct proc_sched s;
+
+	check(!proc_sched_parse(fixture(a, "sched"), &s));
+	check(s.ran_ns == 7486520918029 && s.n_sleeps == 8);
+	check(proc_sched_parse(span_of("se.exec_start : 1.000000\n"), &s) == -EPROTO);
+	check(proc_sched_parse(span_of("se.exec_start : 1.5\nnr_voluntary_switches : 1\n"), &s) ==
+	      -EPROTO);
+	return NULL;
+}
+
 static const char *test_timers(struct arena *a)
 {
 	struct span text = fixture(a, "timers");
@@ -485,6 +498,7 @@ static const struct test tests[] = {
 	{ "smaps", test_smaps },
 	{ "smaps values", test_smaps_values },
 	{ "smaps malformed", test_smaps_malformed },
+	{ "sched", test_sched },
 	{ "timers", test_timers },
 	{ "timers malformed", test_timers_malformed },
 	{ "limits", test_limits },
