@@ -24,7 +24,7 @@ static void writer(void *arg)
 	char name[2][16];
 	uint64_t step = 0;
 	bool ok = true;
-	int fd;
+	int fd, now;
 
 	for (int i = 0; i < 2; i++)
 		snprintf(name[i], sizeof(name[i]), "file-%d-%d", (int)(uintptr_t)arg, i);
@@ -34,10 +34,9 @@ static void writer(void *arg)
 		ok &= append(fd, step);
 		if (step % ROUNDS)
 			continue;
-		ok &= !ftruncate(fd, 0) &&
-		      !rename(name[step / ROUNDS % 2], name[!(step / ROUNDS % 2)]);
-		ok &= !close(fd);
-		fd = open(name[!(step / ROUNDS % 2)], O_RDWR);
+		now = step / ROUNDS % 2;
+		ok &= !ftruncate(fd, 0) && !rename(name[now], name[!now]) && !close(fd);
+		fd = open(name[!now], O_RDWR);
 	}
 	check(ok && fd >= 0, "step %lu", step);
 }

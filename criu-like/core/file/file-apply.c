@@ -251,8 +251,7 @@ static int stage_objects(struct prog *p, const struct stage_at *at, struct file_
 	return 0;
 }
 
-/* Whether the first process that has it is the one with the thread: then the others take it there.
- */
+/* Whether the first process that has it is that of the thread: then the others take it there. */
 static bool is_taken(const struct restore *r, const struct planned *o)
 {
 	return r->tree.task.v[o->first->id]->pid == o->o.in_blob;
