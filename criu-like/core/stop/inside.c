@@ -276,8 +276,8 @@ static int refuse_unfinished(struct dump *d, const struct victim_mm *mm)
 {
 	bool stopped = false;
 
-	vec_foreach(t, &d->tree.thread)
-		stopped |= !(*t)->dead && *(*t)->victim->mm == mm && (*t)->victim->group_stop;
+	for (struct victim_thread *v = d->victims->in_mm[mm->task->index]; v; v = v->next_in_mm)
+		stopped |= v->group_stop != 0;
 	if (!mm->orphaned || !stopped)
 		return 0;
 	return refuse(&d->blockers, mm->task->pid, "process",

@@ -68,6 +68,7 @@ struct victim_thread {
 	bool prepared;	       /* marker is chosen */
 	int marker; /* signal that ends its programs; 0: none can, its calls are watched */
 	struct victim_mm **mm; /* place of its address space in victim_tree.mm */
+	struct victim_thread *next_in_mm;
 	uint64_t rseq_cs;
 	const struct proc_status *status; /* read after the stop */
 };
@@ -85,6 +86,7 @@ struct victim_tree {
 	VEC(struct victim_thread *) thread;
 	VEC(struct victim_task *) task;
 	struct victim_mm **mm; /* by task.mm */
+	struct victim_thread **in_mm; /* by task.mm: the first of its live threads */
 	uint64_t deadline_ns, old_sigmask;
 	pid_t self;
 	bool waiting;  /* SIGCHLD is blocked */
