@@ -45,10 +45,10 @@ static uint64_t limit(struct dump *d, const struct victim_mm *mm, uint64_t margi
 {
 	uint64_t top = mm->stack + mm->stack_len;
 
-	vec_foreach(t, &d->tree.thread) {
-		uint64_t sp = (*t)->dead ? 0 : regs_sp(&(*t)->victim->live);
+	for (struct victim_thread *v = d->victims->in_mm[mm->task->index]; v; v = v->next_in_mm) {
+		uint64_t sp = regs_sp(&v->live);
 
-		if (!(*t)->dead && *(*t)->victim->mm == mm && sp >= mm->stack && sp < top)
+		if (sp >= mm->stack && sp < top)
 			top = sp;
 	}
 	return top < mm->stack + margin ? mm->stack : top - margin;

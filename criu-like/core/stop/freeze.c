@@ -468,6 +468,19 @@ static int begin(struct dump *d)
 	return r < 0 ? fail(r, "block SIGCHLD") : 0;
 }
 
+static void number_address_spaces(struct dump *d)
+{
+	for (size_t i = d->tree.thread.n; i-- > 0;) {
+		struct thread *t = d->tree.thread.v[i];
+
+		if (t->dead)
+			continue;
+		t->victim->mm = &d->victims->mm[t->task->mm];
+		t->victim->next_in_mm = d->victims->in_mm[t->task->mm];
+		d->victims->in_mm[t->task->mm] = t->victim;
+	}
+}
+
 static int freeze(struct dump *d)
 {
 	int r = begin(d);
@@ -479,13 +492,12 @@ static int freeze(struct dump *d)
 		return r;
 	drop_strangers(d);
 	d->victims->mm = arena_array(&d->arena, struct victim_mm *, d->tree.task.n);
+	d->victims->in_mm = arena_array(&d->arena, struct victim_thread *, d->tree.task.n);
 	r = capture_all(d);
 	r = r < 0 ? r : share_number(d);
 	if (r < 0)
 		return r;
-	vec_foreach(t, &d->tree.thread)
-		if (!(*t)->dead)
-			(*t)->victim->mm = &d->victims->mm[(*t)->task->mm];
+	number_address_spaces(d);
 	d->victims->complete = !d->blockers.list.n;
 	return d->victims->complete ? 0 : -ENOTSUP;
 }

@@ -285,8 +285,8 @@ static int refuse_unfinished(struct dump *d, struct victim_mm *mm)
 {
 	bool found = false;
 
-	vec_foreach(t, &d->tree.thread)
-		found |= !(*t)->dead && on_its_way(mm, (*t)->victim);
+	for (struct victim_thread *v = d->victims->in_mm[mm->task->index]; v; v = v->next_in_mm)
+		found |= v->thread && !v->thread->dead && on_its_way(mm, v);
 	if (!mm->gadgets.tail || !found)
 		return 0;
 	mm->gadgets = (struct gadgets){ 0 }; /* they stay */

@@ -68,6 +68,7 @@ struct victim_thread {
 	bool prepared;	       /* marker is chosen */
 	int marker; /* signal that ends its programs; 0: none can, its calls are watched */
 	struct victim_mm **mm; /* place of its address space in victim_tree.mm */
+	struct victim_thread *next_in_mm;
 	uint64_t rseq_cs;
 	uint64_t slept_ns; /* in the call that the stop interrupted, at least; 0: not known */
 	int64_t sleep_call; /* which one; -1: not known */
@@ -87,6 +88,7 @@ struct victim_tree {
 	VEC(struct victim_thread *) thread;
 	VEC(struct victim_task *) task;
 	struct victim_mm **mm; /* by task.mm */
+	struct victim_thread **in_mm; /* by task.mm: the first of its live threads */
 	uint64_t deadline_ns, old_sigmask;
 	pid_t self;
 	bool waiting;  /* SIGCHLD is blocked */

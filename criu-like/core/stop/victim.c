@@ -180,9 +180,9 @@ int victim_run_all(struct dump *d, struct victim_job *job, size_t n)
 
 static struct victim_thread *any_thread(struct dump *d, const struct victim_mm *mm)
 {
-	vec_foreach(t, &d->tree.thread)
-		if (!(*t)->dead && !(*t)->victim->gone && *(*t)->victim->mm == mm)
-			return (*t)->victim;
+	for (struct victim_thread *v = d->victims->in_mm[mm->task->index]; v; v = v->next_in_mm)
+		if (!v->gone)
+			return v;
 	return NULL;
 }
 
