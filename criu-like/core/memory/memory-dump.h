@@ -12,7 +12,7 @@ struct content {
 };
 struct scan; /* core/memory/memory-scan.c */
 
-/* The engine's state during a dump; private to core/memory-*.c. */
+/* The engine's state during a dump; private to core/memory/. */
 struct memory {
 	struct image *vma, *mm, *pagemap;
 	struct image *object_image[8];  /* by kind number; made when first needed */

@@ -4,7 +4,7 @@
 #include "core/memory/vma.h"
 #include "mm.pb-c.h"
 
-/* The engine's plan of a restore; private to core/memory-*.c. */
+/* The engine's plan of a restore; private to core/memory/. */
 
 /* The tool's own special mappings, which become the task's. */
 struct special {

@@ -7,7 +7,8 @@
 /*
  * Address spaces. Images: vma.img (one record per mapping, id = mm), mm.img (one per mm: limits of
  * code, data, heap, stack, arguments, auxv, exe; id = mm), pagemap.img (runs: mm, address, pages,
- * flags, shard, offset, checksum), shmem.img (shared anonymous objects), pages-<n>.img.
+ * flags, shard, offset, checksum), shmem.img (shared anonymous objects), shmem_pages.img (their
+ * runs, id = object), pages-<n>.img.
  */
 
 /* --- dump ------------------------------------------------------------------------------------ */
