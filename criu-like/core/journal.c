@@ -35,14 +35,15 @@ struct entry {
 struct journal {
 	struct arena *arena;
 	int work_fd, fd;
+	bool sync;
 	VEC(struct entry) entry; /* index: number */
 };
 
-struct journal *journal_new(struct arena *a, int work_fd)
+struct journal *journal_new(struct arena *a, int work_fd, bool sync)
 {
 	struct journal *j = arena_new(a, struct journal);
 
-	*j = (struct journal){ .arena = a, .work_fd = work_fd, .fd = -1 };
+	*j = (struct journal){ .arena = a, .work_fd = work_fd, .fd = -1, .sync = sync };
 	return j;
 }
 
@@ -100,7 +101,7 @@ int journal_add(struct journal *j, enum journal_op op, const char *path, uint32_
 
 	if (r)
 		return r;
-	r = (int)sys(SYS_fdatasync, j->fd);
+	r = j->sync ? (int)sys(SYS_fdatasync, j->fd) : 0;
 	if (r && r != -EINVAL)
 		return fail(r, "write the journal");
 	*vec_push(j->arena, &j->entry) =
@@ -251,7 +252,7 @@ static void keep_committed(struct journal *j)
 
 int journal_recover(struct arena *a, int work_fd)
 {
-	struct journal *j = journal_new(a, work_fd);
+	struct journal *j = journal_new(a, work_fd, false);
 	struct span text, line;
 	int r = io_slurp_at(a, work_fd, file_name, &text), n = 0;
 

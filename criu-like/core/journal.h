@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -19,7 +20,11 @@ enum journal_op {
 };
 
 /* Nothing is written before the first entry. */
-struct journal *journal_new(struct arena *a, int work_fd);
+/*
+ * `sync`: each entry is on disk before the change, for names that outlive the run. Without it the
+ * entry outlives the tool, but perhaps not the machine.
+ */
+struct journal *journal_new(struct arena *a, int work_fd, bool sync);
 /* Announces a change; its number in *ret. */
 int journal_add(struct journal *j, enum journal_op op, const char *path, uint32_t *ret);
 /* What was made: nothing else is ever removed under that name. */

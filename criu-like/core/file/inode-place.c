@@ -39,7 +39,7 @@ struct journal *restore_journal(struct restore *r)
 	if (r->journal)
 		return r->journal;
 	(void)journal_recover(&r->arena, r->opt->work_fd); /* reported; what is left stays in it */
-	r->journal = journal_new(&r->arena, r->opt->work_fd);
+	r->journal = journal_new(&r->arena, r->opt->work_fd, false);
 	return r->journal;
 }
 

@@ -81,7 +81,7 @@ static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 
 	if (!d->journal) {
 		(void)journal_recover(&d->arena, d->opt->work_fd); /* reported */
-		d->journal = journal_new(&d->arena, d->opt->work_fd);
+		d->journal = journal_new(&d->arena, d->opt->work_fd, !d->opt->no_sync);
 	}
 	r = journal_add(d->journal, JOURNAL_REMAP, name, &entry);
 	if (r)
