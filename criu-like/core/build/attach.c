@@ -114,6 +114,21 @@ static int wait_stop(pid_t tid, struct trace_stop *ret)
 	return k ? fail(k, "wait for thread %d", tid) : 0;
 }
 
+/* Leaders that end before their threads: they run code of the area until they are gone. */
+static int await_dead(pid_t tid)
+{
+	uint64_t end = time_now_ns() + stop_bound_ns;
+	uint32_t threads;
+	char state;
+
+	while ((state = watch_state(tid, &threads)) != 'Z' && state != 'X') {
+		if (time_now_ns() >= end)
+			return fail(-ETIMEDOUT, "thread %d does not end", tid);
+		(void)sys(SYS_sched_yield); /* always succeeds */
+	}
+	return 0;
+}
+
 int attach_stop_all(struct restore *r)
 {
 	vec_foreach(t, &r->tree.thread) {
@@ -124,7 +139,7 @@ int attach_stop_all(struct restore *r)
 	}
 	vec_foreach(t, &r->tree.thread) {
 		struct trace_stop stop;
-		int k = (*t)->dead ? 0 : wait_stop((*t)->tid, &stop);
+		int k = (*t)->dead ? await_dead((*t)->tid) : wait_stop((*t)->tid, &stop);
 
 		if (k)
 			return k;
