@@ -18,7 +18,7 @@
 #include "base/io.h"
 #include "kernel/sys.h"
 
-enum { RUNS_PER_RECORD = 4096 };
+enum { RUNS_PER_RECORD = 4096, FEW_RUNS = 256 };
 
 int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *store)
 {
@@ -165,6 +165,8 @@ static size_t fill_extents(struct arena *a, Pagemap *p, const struct extent *e, 
 int page_writer_records(struct page_writer *w, struct image *image, const struct mm *m)
 {
 	struct arena scratch;
+	/* Clearing a chunk takes longer than a small process has to say. */
+	struct arena *a = m->run.n + w->extent.n < FEW_RUNS ? w->arena : &scratch;
 	size_t run = 0, extent = 0;
 	int r = 0;
 
@@ -175,8 +177,8 @@ int page_writer_records(struct page_writer *w, struct image *image, const struct
 								  : RUNS_PER_RECORD;
 		Pagemap p = PAGEMAP__INIT;
 
-		run += fill_runs(&scratch, &p, m->run.v + run, n);
-		extent += fill_extents(&scratch, &p, w->extent.v + extent, k);
+		run += fill_runs(a, &p, m->run.v + run, n);
+		extent += fill_extents(a, &p, w->extent.v + extent, k);
 		r = image_append(image, m->id, &p.base);
 	}
 	arena_deinit(&scratch);

@@ -187,10 +187,9 @@ int memory_lock_future(struct dump *d, const struct task *t, uint32_t *ret_flags
 	uint32_t flags = 0;
 	int r;
 
-	(void)d;
 	victim_blob_range(t, &start, &len);
 	arena_init(&scratch);
-	r = io_slurp_at(&scratch, t->proc_fd, "status", &text);
+	r = io_slurp_at(&d->arena, t->proc_fd, "status", &text);
 	if (!r && len && !memmem(text.p, text.len, "VmLck:\t       0 kB", 18)) {
 		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
 		while (!r && smaps_next(&text, &s) > 0)
