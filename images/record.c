@@ -190,3 +190,18 @@ int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *r
 	*ret_id = id;
 	return 1;
 }
+
+int image_each(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
+	       image_reader *read, void *context)
+{
+	ProtobufCMessage *m;
+	struct image *i;
+	uint32_t id;
+	int n = 1, r = image_open(s, stem, &i);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	while (!r && (n = image_next(i, d, &id, &m)) > 0)
+		r = read(context, id, m);
+	return r ?: n;
+}

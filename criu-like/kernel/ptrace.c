@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 
 int trace_seize(pid_t tid, uint32_t options)
@@ -109,7 +110,7 @@ int trace_reap(pid_t tid)
 int trace_wait_any(uint64_t timeout_ns)
 {
 	struct timespec t = { (time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000) };
-	uint64_t set = 1ULL << (SIGCHLD - 1);
+	uint64_t set = SIGNAL_BIT(SIGCHLD);
 	long r = sys(SYS_rt_sigtimedwait, &set, 0, &t, sizeof(set));
 
 	return r == -EAGAIN || r == -EINTR || r > 0 ? 0 : (int)r;
@@ -117,22 +118,15 @@ int trace_wait_any(uint64_t timeout_ns)
 
 int trace_wait_begin(uint64_t *ret_old_mask)
 {
-	uint64_t set = 1ULL << (SIGCHLD - 1);
-	struct {
-		void *handler;
-		unsigned long flags;
-		void *restorer;
-		uint64_t mask;
-	} dfl = { 0 };
-	long r = sys(SYS_rt_sigaction, SIGCHLD, &dfl, 0, sizeof(set));
+	uint64_t set = SIGNAL_BIT(SIGCHLD);
 
-	return r < 0 ? (int)r
-		     : (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old_mask, sizeof(set));
+	signal_default(SIGCHLD);
+	return (int)sys(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old_mask, sizeof(set));
 }
 
 int trace_wait_end(uint64_t old_mask)
 {
-	return (int)sys(SYS_rt_sigprocmask, SIG_SETMASK, &old_mask, 0, sizeof(old_mask));
+	return signal_set_mask(old_mask);
 }
 
 int trace_read(pid_t tid, uint64_t address, void *buf, size_t len)

@@ -55,8 +55,10 @@ static const struct fd_kind *kind_named(const char *name)
 /* --- reading -------------------------------------------------------------------------------------
  */
 
-static int add_object(struct restore *r, uint32_t id, const Ofd *ofd)
+static int add_object(void *c, uint32_t id, const ProtobufCMessage *m)
 {
+	struct restore *r = c;
+	const Ofd *ofd = (const Ofd *)m;
 	struct planned *p = arena_new(&r->arena, struct planned);
 
 	if (map_get(&r->files->by_id, id, 0))
@@ -75,48 +77,29 @@ static int add_object(struct restore *r, uint32_t id, const Ofd *ofd)
 	return 0;
 }
 
-static int read_objects(struct restore *r)
+struct kind_reader {
+	struct restore *r;
+	const struct fd_kind *kind;
+};
+
+static int add_message(void *c, uint32_t id, const ProtobufCMessage *m)
 {
-	ProtobufCMessage *m;
-	struct image *i;
-	uint32_t id;
-	int e = image_open(r->set, "ofd", &i);
+	const struct kind_reader *k = c;
+	struct planned *p = map_get(&k->r->files->by_id, id, 0);
 
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((e = image_next(i, &ofd__descriptor, &id, &m)) > 0) {
-		e = add_object(r, id, (const Ofd *)m);
-		if (e)
-			return e;
-	}
-	return e;
-}
-
-static int read_kind(struct restore *r, const struct fd_kind *k)
-{
-	ProtobufCMessage *m;
-	struct image *i;
-	uint32_t id;
-	int e = image_open(r->set, k->name, &i);
-
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((e = image_next(i, k->descriptor, &id, &m)) > 0) {
-		struct planned *p = map_get(&r->files->by_id, id, 0);
-
-		if (!p || p->o.kind != k || p->o.msg)
-			return fail(-EPROTO,
-				    "image '%s': record %" PRIu32 " belongs to no description",
-				    k->name, id);
-		p->o.msg = m;
-	}
-	return e;
+	if (!p || p->o.kind != k->kind || p->o.msg)
+		return fail(-EPROTO, "image '%s': record %" PRIu32 " belongs to no description",
+			    k->kind->name, id);
+	p->o.msg = m;
+	return 0;
 }
 
 static int read_kinds(struct restore *r)
 {
 	for (size_t i = 0; fd_kinds[i]; i++) {
-		int e = read_kind(r, fd_kinds[i]);
+		const struct fd_kind *k = fd_kinds[i];
+		int e = image_each(r->set, k->name, k->descriptor, add_message,
+				   &(struct kind_reader){ r, k });
 
 		if (e)
 			return e;
@@ -150,8 +133,10 @@ static int add_entry(struct restore *r, struct file_table *t, size_t i)
 	return 0;
 }
 
-static int add_table(struct restore *r, uint32_t id, const FdTable *msg)
+static int add_table(void *c, uint32_t id, const ProtobufCMessage *m)
 {
+	struct restore *r = c;
+	const FdTable *msg = (const FdTable *)m;
 	struct file_table *t = arena_new(&r->arena, struct file_table);
 
 	if (graph_table(r->files, id))
@@ -170,23 +155,6 @@ static int add_table(struct restore *r, uint32_t id, const FdTable *msg)
 			return e;
 	}
 	return 0;
-}
-
-static int read_tables(struct restore *r)
-{
-	ProtobufCMessage *m;
-	struct image *i;
-	uint32_t id;
-	int e = image_open(r->set, "fd_table", &i);
-
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((e = image_next(i, &fd_table__descriptor, &id, &m)) > 0) {
-		e = add_table(r, id, (const FdTable *)m);
-		if (e)
-			return e;
-	}
-	return e;
 }
 
 /* --- judging -------------------------------------------------------------------------------------
@@ -272,11 +240,11 @@ int files_plan(struct restore *r)
 	map_init(&f->by_id, &r->arena);
 	f->n_task = r->tree.task.n;
 	f->table_of = arena_array(&r->arena, struct file_table *, f->n_task);
-	e = read_objects(r);
+	e = image_each(r->set, "ofd", &ofd__descriptor, add_object, r);
 	if (!e)
 		e = read_kinds(r);
 	if (!e)
-		e = read_tables(r);
+		e = image_each(r->set, "fd_table", &fd_table__descriptor, add_table, r);
 	if (!e)
 		e = inherit_plan(r);
 	if (!e)

@@ -55,25 +55,16 @@ static int by_path(const void *a, const void *b)
 		      ((const struct ghost_file *)b)->msg->path);
 }
 
-static int read_data(struct restore *r)
+static int add_data(void *c, uint32_t id, const ProtobufCMessage *m)
 {
-	ProtobufCMessage *m;
-	struct image *i;
-	uint32_t id;
-	int e = image_open(r->set, "ghost_data", &i);
+	struct restore *r = c;
+	struct ghost_file *g = ghost_find(r->inodes, id);
+	const GhostData *data = (const GhostData *)m;
 
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((e = image_next(i, &ghost_data__descriptor, &id, &m)) > 0) {
-		struct ghost_file *g = ghost_find(r->inodes, id);
-		const GhostData *data = (const GhostData *)m;
-
-		if (!g || data->offset > g->msg->size ||
-		    data->bytes.len > g->msg->size - data->offset)
-			return fail(-EPROTO, "image 'ghost_data': a piece that belongs to no file");
-		*vec_push(&r->arena, &g->data) = data;
-	}
-	return e;
+	if (!g || data->offset > g->msg->size || data->bytes.len > g->msg->size - data->offset)
+		return fail(-EPROTO, "image 'ghost_data': a piece that belongs to no file");
+	*vec_push(&r->arena, &g->data) = data;
+	return 0;
 }
 
 static int check_process(struct restore *r, const Ghost *m)
@@ -87,30 +78,26 @@ static int check_process(struct restore *r, const Ghost *m)
 	return 0;
 }
 
+static int add_ghost(void *c, uint32_t id, const ProtobufCMessage *m)
+{
+	struct restore *r = c;
+	const Ghost *g = (const Ghost *)m;
+
+	if (!inode_is_name(g->path))
+		return fail(-EPROTO, "image 'ghost': '%s' is no path", g->path);
+	*vec_push(&r->arena, &r->inodes->ghost) =
+		(struct ghost_file){ .id = id, .msg = g, .fd = -1 };
+	return check_process(r, g);
+}
+
 int ghost_plan(struct restore *r)
 {
-	struct inode_space *s = r->inodes;
-	ProtobufCMessage *m;
-	struct image *i;
-	uint32_t id;
-	int e = image_open(r->set, "ghost", &i);
+	int e = image_each(r->set, "ghost", &ghost__descriptor, add_ghost, r);
 
 	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((e = image_next(i, &ghost__descriptor, &id, &m)) > 0) {
-		if (!inode_is_name(((const Ghost *)m)->path))
-			return fail(-EPROTO, "image 'ghost': '%s' is no path",
-				    ((const Ghost *)m)->path);
-		*vec_push(&r->arena, &s->ghost) =
-			(struct ghost_file){ .id = id, .msg = (const Ghost *)m, .fd = -1 };
-		e = check_process(r, (const Ghost *)m);
-		if (e)
-			return e;
-	}
-	if (e)
 		return e;
-	vec_sort(&s->ghost, by_path); /* parents first */
-	return read_data(r);
+	vec_sort(&r->inodes->ghost, by_path); /* parents first */
+	return image_each(r->set, "ghost_data", &ghost_data__descriptor, add_data, r);
 }
 
 /* --- making --------------------------------------------------------------------------------------

@@ -200,27 +200,23 @@ static bool is_link_name(const char *path)
 	       !strncmp(strrchr(path, '/'), LINK_NAME, strlen(LINK_NAME));
 }
 
+static int add_remap(void *c, uint32_t id, const ProtobufCMessage *m)
+{
+	struct restore *r = c;
+	const LinkRemap *l = (const LinkRemap *)m;
+	struct remap_file *f;
+
+	if (!is_link_name(l->path) || !inode_is_name(l->original))
+		return fail(-EPROTO, "image 'link_remap': '%s' is no name of ours", l->path);
+	f = vec_push(&r->arena, &r->inodes->remap);
+	*f = (struct remap_file){ .id = id, .msg = l };
+	(void)find_again(r, f); /* collected */
+	return 0;
+}
+
 int remap_plan(struct restore *r)
 {
-	ProtobufCMessage *m;
-	struct image *i;
-	uint32_t id;
-	int e = image_open(r->set, "link_remap", &i);
-
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((e = image_next(i, &link_remap__descriptor, &id, &m)) > 0) {
-		const LinkRemap *l = (const LinkRemap *)m;
-
-		struct remap_file *f = vec_push(&r->arena, &r->inodes->remap);
-
-		*f = (struct remap_file){ .id = id, .msg = l };
-		if (!is_link_name(l->path) || !inode_is_name(l->original))
-			return fail(-EPROTO, "image 'link_remap': '%s' is no name of ours",
-				    l->path);
-		(void)find_again(r, f); /* collected */
-	}
-	return e;
+	return image_each(r->set, "link_remap", &link_remap__descriptor, add_remap, r);
 }
 
 int remap_create_all(struct restore *r)

@@ -75,8 +75,9 @@ static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct 
 		       : 0;
 }
 
-static int read_vma(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
+static int read_vma(void *c, uint32_t id, const ProtobufCMessage *msg)
 {
+	struct restore *r = c;
 	const Vma *m = (const Vma *)msg;
 	struct space *s = space_of(r, id);
 	struct vma *last, *v;
@@ -102,8 +103,9 @@ static int read_vma(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
 	return read_guards(r, id, m, v);
 }
 
-static int read_mm(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
+static int read_mm(void *c, uint32_t id, const ProtobufCMessage *msg)
 {
+	struct restore *r = c;
 	struct space *s = space_of(r, id);
 
 	if (!s || s->msg)
@@ -188,8 +190,9 @@ static int verify(struct restore *r, uint32_t id, const Pagemap *p)
 	return 0;
 }
 
-static int read_pagemap(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
+static int read_pagemap(void *c, uint32_t id, const ProtobufCMessage *msg)
 {
+	struct restore *r = c;
 	const Pagemap *p = (const Pagemap *)msg;
 	struct space *s = space_of(r, id);
 
@@ -199,8 +202,9 @@ static int read_pagemap(struct restore *r, uint32_t id, const ProtobufCMessage *
 	return check_pagemap(r, id, p) ?: read_runs(r, &s->mm, p) ?: verify(r, id, p);
 }
 
-static int read_content(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
+static int read_content(void *context, uint32_t id, const ProtobufCMessage *msg)
 {
+	struct restore *r = context;
 	const Pagemap *p = (const Pagemap *)msg;
 	struct mem_plan *m = r->memory;
 	struct mm *c = m->content.n ? &m->content.v[m->content.n - 1] : NULL;
@@ -214,40 +218,28 @@ static int read_content(struct restore *r, uint32_t id, const ProtobufCMessage *
 	return check_pagemap(r, id, p) ?: read_runs(r, c, p) ?: verify(r, id, p);
 }
 
-typedef int record_reader(struct restore *r, uint32_t id, const ProtobufCMessage *m);
+struct object_reader {
+	struct restore *r;
+	const struct mem_kind *kind;
+};
 
-static int read_image(struct restore *r, const char *stem, const ProtobufCMessageDescriptor *d,
-		      record_reader *reader)
+static int read_object(void *c, uint32_t id, const ProtobufCMessage *m)
 {
-	struct image *i;
-	ProtobufCMessage *m;
-	uint32_t id;
-	int e = image_open(r->set, stem, &i), n = 0;
+	const struct object_reader *o = c;
+	struct mem_plan *p = o->r->memory;
 
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while (!e && (n = image_next(i, d, &id, &m)) > 0)
-		e = reader(r, id, m);
-	return e ?: n;
+	if (id != p->object[o->kind->number].n)
+		return fail(-EPROTO, "image '%s': number %" PRIu32 " is out of order",
+			    o->kind->name, id);
+	*vec_push(&o->r->arena, &p->object[o->kind->number]) =
+		(struct mem_object){ id, o->kind, m, -1 };
+	return 0;
 }
 
 static int read_objects(struct restore *r, const struct mem_kind *k)
 {
-	struct image *i;
-	ProtobufCMessage *m;
-	uint32_t id;
-	int n, e = image_open(r->set, k->name, &i);
-
-	if (e)
-		return e == -ENOENT ? 0 : e;
-	while ((n = image_next(i, k->descriptor, &id, &m)) > 0) {
-		if (id != r->memory->object[k->number].n)
-			return fail(-EPROTO, "image '%s': number %" PRIu32 " is out of order",
-				    k->name, id);
-		*vec_push(&r->arena, &r->memory->object[k->number]) =
-			(struct mem_object){ id, k, m, -1 };
-	}
-	return n;
+	return image_each(r->set, k->name, k->descriptor, read_object,
+			  &(struct object_reader){ r, k });
 }
 
 /* Every run lies in mappings that take pages. */
@@ -283,10 +275,10 @@ int memory_read_images(struct restore *r)
 	for (size_t i = 0; !e && mem_kinds[i]; i++)
 		if (mem_kinds[i]->descriptor)
 			e = read_objects(r, mem_kinds[i]);
-	e = e ?: read_image(r, "mm", &mm__descriptor, read_mm);
-	e = e ?: read_image(r, "vma", &vma__descriptor, read_vma);
-	e = e ?: read_image(r, "pagemap", &pagemap__descriptor, read_pagemap);
-	e = e ?: read_image(r, "shmem_pages", &pagemap__descriptor, read_content);
+	e = e ?: image_each(r->set, "mm", &mm__descriptor, read_mm, r);
+	e = e ?: image_each(r->set, "vma", &vma__descriptor, read_vma, r);
+	e = e ?: image_each(r->set, "pagemap", &pagemap__descriptor, read_pagemap, r);
+	e = e ?: image_each(r->set, "shmem_pages", &pagemap__descriptor, read_content, r);
 	e = e ?: check_covered(r->memory);
 	for (size_t i = 0; !e && i < r->memory->n_space; i++) {
 		struct space *s = r->memory->space[i];
