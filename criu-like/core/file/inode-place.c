@@ -152,13 +152,23 @@ int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_di
 }
 
 /* Whether `name` was chosen because `path` is another file, and the two may change places. */
-static bool can_swap(const char *name, const char *path, bool is_dir, struct stat *ret_other)
+static int can_swap(const char *name, const char *path, bool is_dir, struct stat *ret_other)
 {
 	size_t len = strlen(path);
+	int e;
 
-	return !strncmp(name, path, len) && name[len] == '.' &&
-	       !sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ret_other, NULL) &&
-	       !S_ISDIR(ret_other->st_mode) == !is_dir;
+	if (strncmp(name, path, len) || name[len] != '.')
+		return 0;
+	e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ret_other, NULL);
+	if (e)
+		return e == -ENOENT ? 0 : fail(e, "look at '%s'", path);
+	return !S_ISDIR(ret_other->st_mode) == !is_dir;
+}
+
+/* What says that these two cannot be exchanged, rather than that something is wrong. */
+static bool is_impossible(long e)
+{
+	return e == -EINVAL || e == -EBUSY || e == -EPERM || e == -EACCES || e == -EOPNOTSUPP;
 }
 
 /* 1: the name is gone, and the file was last called `path`. 0: nothing happened. */
@@ -167,19 +177,20 @@ static int unlink_by_swap(struct restore *r, const char *name, const char *path,
 	struct journal *j = restore_journal(r);
 	struct stat other;
 	uint32_t entry;
-	int e;
+	int e = can_swap(name, path, is_dir, &other);
 
-	if (!can_swap(name, path, is_dir, &other))
-		return 0;
+	if (e <= 0)
+		return e;
 	e = journal_add(j, JOURNAL_SWAP, name, &entry);
 	if (!e)
 		e = journal_made(j, entry, &other);
 	if (e)
 		return e;
-	if (sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, SWAP_FLAG)) {
-		e = journal_done(j, entry);
-		return e ? e : 0; /* not possible here: the similar name will do */
-	}
+	e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, SWAP_FLAG);
+	if (is_impossible(e))
+		return journal_done(j, entry); /* the similar name will do */
+	if (e)
+		return fail(e, "exchange '%s' and '%s'", name, path);
 	e = (int)sys(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, path, 0);
 	if (e)
 		return fail(e, "move '%s' back to '%s'", name, path);
