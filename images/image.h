@@ -57,12 +57,12 @@ int image_open(struct image_set *s, const char *stem, struct image **ret);
 int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
 	       ProtobufCMessage **ret);
 /*
- * Calls `read` for each record of the image, up to the first that yields anything but 0, which is
+ * Calls `reader` for each record of the image, up to the first that yields anything but 0, which is
  * the result. A set without an image of that stem has no records.
  */
 typedef int image_reader(void *context, uint32_t id, const ProtobufCMessage *m);
 int image_each(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
-	       image_reader *read, void *context);
+	       image_reader *reader, void *context);
 uint32_t image_count(const struct image *i); /* records, known after image_open() */
 /* Stems of the set's images, in the order of the commit record; page stores are not among them. */
 size_t image_set_stems(const struct image_set *s, const char *const **ret);

@@ -192,7 +192,7 @@ int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *r
 }
 
 int image_each(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
-	       image_reader *read, void *context)
+	       image_reader *reader, void *context)
 {
 	ProtobufCMessage *m;
 	struct image *i;
@@ -202,6 +202,6 @@ int image_each(struct image_set *s, const char *stem, const ProtobufCMessageDesc
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	while (!r && (n = image_next(i, d, &id, &m)) > 0)
-		r = read(context, id, m);
+		r = reader(context, id, m);
 	return r ?: n;
 }

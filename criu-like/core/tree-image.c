@@ -148,7 +148,8 @@ static int read_task(struct restore *r, const Task *m, uint32_t id, struct map *
 			    .start_time = m->start_time,
 			    .proc_fd = -1,
 			    .pidfd = -1 };
-	memcpy(t->comm, m->comm.data, m->comm.len);
+	if (m->comm.len)
+		memcpy(t->comm, m->comm.data, m->comm.len);
 	map_put(pids, m->pid[0], 0, t);
 	*vec_push(&r->arena, &r->tree.task) = t;
 	if (m->has_parent) {

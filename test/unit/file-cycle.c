@@ -541,7 +541,7 @@ static int restore_here(pid_t pid, int images, const struct scene *s)
 
 static int run(const struct scene *s)
 {
-	char dir[] = "/tmp/file-cycle.XXXXXX";
+	char dir[] = "/tmp/file-cycle.XXXXXX", command[64];
 	int images, e, status;
 	pid_t child;
 
@@ -568,7 +568,8 @@ static int run(const struct scene *s)
 	if (!access("images/journal", F_OK))
 		e = e ? e : -EEXIST;
 	(void)!chdir("/");
-	(void)!system(arena_printf(&(struct arena){ 0 }, "rm -rf %s", dir));
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	(void)!system(command);
 	return e;
 }
 

@@ -104,7 +104,8 @@ static FileRef *ref_new(struct dump *d, const struct inode_look *l, uint32_t mnt
 int inode_describe(struct dump *d, const struct task *t, int fd, const char *link, uint32_t mnt_id,
 		   FileRef **ret)
 {
-	struct inode_look l = { .task = t, .fd = fd, .link = link };
+	/* Callers read the text into a buffer of theirs; the reference outlives it. */
+	struct inode_look l = { .task = t, .fd = fd, .link = arena_strdup(&d->arena, link) };
 	int r = sys_stat(fd, "", 0, &l.st, mnt_id ? NULL : &mnt_id);
 	FileRef *ref;
 
