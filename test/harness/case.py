@@ -92,6 +92,7 @@ class Case:
                 (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
                 (os.POSIX_SPAWN_DUP2, out.fileno(), 2)])
             os.close(null)
+        self.statuses.pop(pid, None)        # of a task that had the number before
         code = self.reap(pid)
         if code:
             raise Failed(f"{self.options.tool} {args[0]} gives {code}")

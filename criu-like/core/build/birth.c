@@ -370,6 +370,9 @@ static int check_pid_free(struct planner *p, pid_t pid, const char *what)
 	if (sys(SYS_kill, pid, 0) == -ESRCH)
 		return 0;
 	(void)snprintf(object, sizeof(object), "%s %d", what, pid);
+	if (pid == (pid_t)sys(SYS_getpid))
+		return refuse(&p->r->blockers, 0, object, "the number is taken by the tool itself",
+			      "run the restore again: it gets another one");
 	return refuse(&p->r->blockers, 0, object, "the number is taken by another process here",
 		      "wait until it has ended, or restore in a pid namespace of its own");
 }
