@@ -69,6 +69,7 @@ class Sweep(case.Case):
                 (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
                 (os.POSIX_SPAWN_DUP2, out.fileno(), 2)])
             os.close(null)
+        self.statuses.pop(pid, None)        # of a task that had the number before
         if after_s is not None:
             time.sleep(after_s)
             os.kill(pid, signal.SIGKILL)
