@@ -262,16 +262,23 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 {
 	int sig = (int)(t->exit_status & 0x7f);
 	uint64_t own = sig ? SIGNAL_BIT(sig) : 0;
+	long k;
 
 	(void)sys(SYS_close_range, 0, ~0u, 0); /* nothing of it matters any more */
 	if (area_wait(r, WORD_DIE, 1))
 		_exit(1);
-	if (sys(SYS_prctl, PR_SET_NAME, t->comm) < 0)
-		give_up(r); /* cannot happen to a valid string */
+	k = sys(SYS_prctl, PR_SET_NAME, t->comm);
+	if (k < 0) {
+		(void)fail(k, "name zombie %d", t->pid); /* its caller is a process that ends */
+		give_up(r);
+	}
 	become_owner(t);
 	signal_no_core();
-	if (signal_pose(t->sigblk & ~own, t->sigign & ~own, t->sigcgt & ~own))
+	k = signal_pose(t->sigblk & ~own, t->sigign & ~own, t->sigcgt & ~own);
+	if (k < 0) {
+		(void)fail(k, "set the signals of zombie %d", t->pid); /* as above */
 		give_up(r);
+	}
 	if (!sig)
 		_exit((int)(t->exit_status >> 8 & 0xff));
 	(void)sys(SYS_kill, sys(SYS_getpid), sig); /* does not come back */

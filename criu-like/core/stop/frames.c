@@ -208,6 +208,7 @@ int frames_hand_over(struct victim_mm *mm, const struct victim_thread *from,
 		if (from)
 			set_first(mm, from, true);
 		set_first(mm, to, false);
+		return fail(r, "hand the way home on to thread %d", to->tid);
 	}
 	return r;
 }

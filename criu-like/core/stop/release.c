@@ -59,7 +59,7 @@ static int catch_straggler(struct victim_thread *v)
 
 static int let_go(struct victim_thread *v)
 {
-	int r = v->stopped ? 0 : catch_straggler(v);
+	int r = v->stopped ? 0 : catch_straggler(v), e;
 
 	if (v->gone || r < 0)
 		return r;
@@ -67,9 +67,11 @@ static int let_go(struct victim_thread *v)
 		r = inside_go_home(v);
 	if (v->away)
 		r = inside_go_home(v);
-	r = first(r, trace_detach(v->tid, v->pass_on));
 	v->gone = true;
-	return r == -ESRCH ? 0 : r; /* killed meanwhile */
+	e = trace_detach(v->tid, v->pass_on);
+	if (e < 0 && e != -ESRCH) /* else killed meanwhile */
+		e = fail(e, "let thread %d go", v->tid);
+	return r == -ESRCH ? 0 : first(r, e == -ESRCH ? 0 : e);
 }
 
 /* Children that the kernel attached for us and nobody has listed: a freeze that failed half way. */
