@@ -43,6 +43,7 @@ static void emit(enum log_level level, const char *line, size_t len)
 {
 	int fd = sink.fd < 0 ? STDERR_FILENO : sink.fd;
 
+	sink.errors += level == LOG_ERROR;
 	(void)!write(fd, line, len); /* a full or closed log must not fail the operation */
 	if (level == LOG_ERROR && sink.errors_on_stderr && fd != STDERR_FILENO)
 		(void)!write(STDERR_FILENO, line, len); /* as above */
@@ -62,6 +63,11 @@ void log_flush_buffer(struct log_buffer *b)
 		emit(error ? LOG_ERROR : LOG_INFO, line, len);
 		line += len;
 	}
+}
+
+unsigned int log_errors(void)
+{
+	return sink.errors;
 }
 
 bool log_enabled(enum log_level level)

@@ -22,6 +22,7 @@ struct log_config {
 	int fd;                 /* where messages go; -1: stderr */
 	enum log_level level;   /* messages above it are dropped */
 	enum log_format format;
+	unsigned int errors; /* lines written */
 	bool errors_on_stderr;  /* errors are repeated on stderr when fd is a file */
 	const char
 		*error_mark; /* put before each error: "error: ", or "Error " under the name criu */
@@ -32,6 +33,8 @@ void log_setup(const struct log_config *c);
 void log_to_buffer(struct log_buffer *b);
 /* Writes out what others put there, and empties it. */
 void log_flush_buffer(struct log_buffer *b);
+/* Error lines written so far by this process. */
+unsigned int log_errors(void);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vwrite(enum log_level level, const char *fmt, va_list ap);

@@ -39,6 +39,7 @@ static int run(const struct phase *p, void *context)
 
 int phases_run(const struct phase *phase, size_t n, uint64_t deadline_ns, void *context)
 {
+	unsigned int errors = log_errors();
 	bool final = false;
 	size_t begun = 0;
 	int r = 0;
@@ -52,5 +53,7 @@ int phases_run(const struct phase *phase, size_t n, uint64_t deadline_ns, void *
 	for (size_t k = begun; r && k-- > 0;)
 		if (phase[k].undo)
 			phase[k].undo(context);
+	if (r < 0 && errors == log_errors()) /* never without a word, whoever forgot his */
+		return fail(r, "phase '%s'", phase[begun ? begun - 1 : 0].name);
 	return r;
 }

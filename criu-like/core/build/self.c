@@ -251,11 +251,12 @@ static _Noreturn void stand_in(struct restore *r)
 }
 
 /* Its uid goes into the SIGCHLD and the siginfo of waitid, so it is set before it dies. */
-static void become_owner(const struct task *t)
+static int become_owner(const struct task *t)
 {
-	(void)sys(SYS_setresgid, t->gid[0], t->gid[1],
-		  t->gid[2]); /* at worst the uid shown is the tool's */
-	(void)sys(SYS_setresuid, t->uid[0], t->uid[1], t->uid[2]); /* as above */
+	long k = sys(SYS_setresgid, t->gid[0], t->gid[1], t->gid[2]);
+
+	k = k < 0 ? k : sys(SYS_setresuid, t->uid[0], t->uid[1], t->uid[2]);
+	return k < 0 ? fail(k, "give zombie %d its user and group", t->pid) : 0;
 }
 
 static _Noreturn void die(struct restore *r, const struct task *t)
@@ -272,7 +273,8 @@ static _Noreturn void die(struct restore *r, const struct task *t)
 		(void)fail(k, "name zombie %d", t->pid); /* its caller is a process that ends */
 		give_up(r);
 	}
-	become_owner(t);
+	if (become_owner(t))
+		give_up(r);
 	signal_no_core();
 	k = signal_pose(t->sigblk & ~own, t->sigign & ~own, t->sigcgt & ~own);
 	if (k < 0) {
