@@ -222,7 +222,10 @@ static int join_group(struct restore *r, const struct birth *b)
 {
 	long k;
 
-	if (sys(SYS_getpgid, 0) == b->pgid)
+	k = sys(SYS_getpgid, 0);
+	if (k < 0)
+		return fail(k, "ask for the process group");
+	if (k == b->pgid)
 		return 0;
 	k = area_wait(r, WORD_FORKED, r->births->n_fork);
 	if (!k && b->lead_group)
