@@ -93,6 +93,6 @@ engine-some: $(ENGINE)
 sweep: $(BUILD)/torpor bodies
 	test/sweep --all
 sweep-some: $(BUILD)/torpor bodies
-	test/sweep --seconds 120
+	test/sweep --seconds 60 --seed 1
 robust: $(BUILD)/torpor bodies
 	test/tool/robust
