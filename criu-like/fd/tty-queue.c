@@ -258,8 +258,9 @@ static int dump_output(struct dump *d, TtyPair *p, int master, int slave)
 
 static int refuse_queue(struct dump *d, const TtyPair *p, const char *reason, const char *remedy)
 {
-	return refuse(&d->blockers, 0, arena_printf(&d->arena, "terminal %s/%u", p->devpts, p->index),
-		      reason, remedy);
+	return refuse(&d->blockers, 0,
+		      arena_printf(&d->arena, "terminal %s/%u", p->devpts, p->index), reason,
+		      remedy);
 }
 
 /* What could not be put back must not be taken. */

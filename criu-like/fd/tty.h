@@ -10,7 +10,7 @@
 
 /* What the files about terminals share. */
 
-/* struct termios2 and termios of asm/termbits.h, which cannot be included beside the C library's. */
+/* struct termios2 and termios of asm/termbits.h, which the C library's headers exclude. */
 struct tty_modes {
 	uint32_t in, out, control, local;
 	uint8_t line, cc[19];

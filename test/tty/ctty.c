@@ -9,6 +9,7 @@
 
 static int master, slave;
 static pid_t *pid;
+static uint32_t *looked;
 
 static void with_tty(bool has)
 {
@@ -57,6 +58,7 @@ static void session(void *arg)
 	check(tcgetsid(tty) == getpid() && tcgetsid(slave) == getpid());
 	check(tcgetpgrp(tty) == front);
 	check(write(tty, "hello\n", 6) == 6);
+	event_wait(looked, 1); /* our end is that of the session */
 	_exit(test_end());
 }
 
@@ -65,6 +67,7 @@ int main(void)
 	pid_t leader;
 
 	pid = shared_alloc(4096);
+	looked = (uint32_t *)pid + 8;
 	checkpoint_prepare();
 	master = pair(&slave);
 	leader = task_run(session, NULL);
@@ -73,5 +76,6 @@ int main(void)
 	check(tcgetsid(master) == leader && tcgetpgrp(master) == *pid, "%d %d", tcgetsid(master),
 	      tcgetpgrp(master));
 	gives(master, "hello\r\n");
+	event_add(looked);
 	return test_end();
 }

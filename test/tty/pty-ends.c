@@ -1,6 +1,6 @@
 /*
- * Pairs of which one side is closed: a slave whose master is gone, a master whose slave is gone with
- * output nobody read, a master whose slave was never opened.
+ * Pairs of which one side is closed: a slave whose master is gone, a master whose slave is gone
+ * with output nobody read, a master whose slave was never opened.
  */
 #include "tty.h"
 

@@ -38,11 +38,12 @@ int main(void)
 	wait_unread(master, 8);
 	must(fstat(slave, &before));
 	checkpoint();
-	check(!fstat(slave, &after) && after.st_rdev == before.st_rdev && after.st_mode == before.st_mode);
+	check(!fstat(slave, &after) && after.st_rdev == before.st_rdev &&
+	      after.st_mode == before.st_mode);
 	check(!strcmp(name, must_ptr(ptsname(master))));
 	check(!ioctl(slave, _IOR('T', 0x2A, struct modes2), &m2) && !memcmp(&m, &m2, sizeof(m)));
 	check(!ioctl(slave, TIOCGWINSZ, &now) && !memcmp(&size, &now, sizeof(now)));
-	check(fcntl(other, F_GETFL) & O_NONBLOCK && (fcntl(other, F_GETFL) & O_ACCMODE) == O_WRONLY);
+	check((fcntl(other, F_GETFL) & (O_NONBLOCK | O_ACCMODE)) == (O_NONBLOCK | O_WRONLY));
 	check(!ioctl(slave, TIOCGEXCL, &one) && one);
 	check(!ioctl(master, TIOCGPTLCK, &lock) && !lock);
 	gives(slave, "one\n");
