@@ -37,27 +37,35 @@ static int readable_slave(int fd)
 	return r == -ENOTTY || r == -EINVAL ? 0 : r; /* disciplines that know no modes */
 }
 
-/* A descriptor of the slave, -1: nobody has it and nobody ever had. */
-static int slave_for_dump(struct dump *d, const struct tty_end *master, int master_fd, int *ret)
+/* One that somebody in the tree has; -ENOENT: none that is good for it. */
+static int copy_slave(const struct dump *d, const struct tty_end *master)
 {
-	const char *path = arena_printf(&d->arena, "%s/%" PRIu32, master->devpts, master->index);
 	const struct tty_end *e;
-	int fd = -1;
 
 	for (size_t n = 0; (e = tty_slave_of(d, master, n)); n++) {
-		fd = tty_copy(d, e);
-		if (fd < 0)
+		int fd = tty_copy(d, e);
+
+		if (fd < 0 || !readable_slave(fd))
 			return fd;
-		if (!readable_slave(fd))
-			break;
 		(void)sys_close(fd); /* a copy */
-		fd = -1;
 	}
-	if (fd < 0 && (e || tty_ready(master_fd) & POLLHUP)) {
+	return -ENOENT;
+}
+
+/* A descriptor of the slave, -1: nobody has it and nobody ever had, or it is locked. */
+static int slave_for_dump(struct dump *d, const struct tty_end *master, bool opened, int *ret)
+{
+	const char *path = arena_printf(&d->arena, "%s/%" PRIu32, master->devpts, master->index);
+	int fd = copy_slave(d, master);
+
+	if (fd == -ENOENT && opened) {
 		fd = sys_openat(AT_FDCWD, path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
-		if (fd < 0 && fd != -EIO) /* locked */
+		if (fd < 0 && fd != -EIO)
 			return fail(fd, "open '%s'", path);
+		fd = fd == -EIO ? -ENOENT : fd;
 	}
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
 	*ret = fd < 0 ? -1 : fd;
 	return 0;
 }
@@ -115,7 +123,7 @@ static int get_session(struct dump *d, TtyPair *p, int master)
 	int r = sys_ioctl(master, TIOCGSID, &sid);
 
 	if (r)
-		return r == -ENOTTY ? 0 : r;
+		return r == -ENOTTY ? 0 : fail(r, "ask for the session of a terminal");
 	p->has_session = sid > 0 && tree_find(&d->tree, sid);
 	p->session = p->has_session ? sid : 0;
 	if (p->has_session)
@@ -135,10 +143,13 @@ static int get_flags(TtyPair *p, int master, int slave)
 	r = r ?: get(master, TIOCGPKT, &packet);
 	r = r ?: get_discipline(master, &p->master_ldisc);
 	if (slave >= 0) {
+		int there = tty_ready(slave), here = tty_ready(master);
+
+		r = r ?: there < 0 ? there : here < 0 ? here : 0;
 		r = r ?: get(slave, TIOCGEXCL, &other);
 		r = r ?: get_discipline(slave, &p->ldisc);
-		p->stopped = !(tty_ready(slave) & POLLOUT);
-		p->master_stopped = !(tty_ready(master) & POLLOUT);
+		p->stopped = !(there & POLLOUT);
+		p->master_stopped = !(here & POLLOUT);
 	}
 	p->locked = lock;
 	p->master_exclusive = own;
@@ -151,14 +162,19 @@ int tty_pair_dump(struct dump *d, const struct tty_end *end, TtyPair **ret)
 {
 	TtyPair *p = arena_new(&d->arena, TtyPair);
 	_close_ int master = tty_copy(d, end), slave = -1;
-	int r = master < 0 ? master : slave_for_dump(d, end, master, &slave);
+	int ready = master < 0 ? master : tty_ready(master), r;
+	bool opened = ready & POLLHUP || tty_slave_of(d, end, 0);
 
+	if (master < 0)
+		return master;
+	r = ready < 0 ? fail(ready, "look at terminal %s/%" PRIu32, end->devpts, end->index)
+		      : slave_for_dump(d, end, opened, &slave);
 	if (r)
 		return r;
 	tty_pair__init(p);
 	p->index = end->index;
 	p->devpts = (char *)end->devpts;
-	p->unopened = slave < 0 && !(tty_ready(master) & POLLHUP);
+	p->unopened = !opened;
 	r = get_node(d, p);
 	r = r ?: get_modes(d, p, master);
 	r = r ?: get_flags(p, master, slave);

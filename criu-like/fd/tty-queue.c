@@ -9,29 +9,38 @@
  * newline. The unfinished line is readable only while canonical mode is off. Modes for the time in
  * between leave IXON alone: clearing it would start stopped output. Not told by any interface: a
  * pending VLNEXT, the column of the cursor.
+ *
+ * A process of its own does it, which blocks all signals and outlives the tool: between taking and
+ * putting back nothing must end it. It hands over what it saw in a pipe.
  */
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "core/refuse.h"
 #include "fd/tty.h"
+#include "images/wire.h"
+#include "kernel/clone.h"
 #include "kernel/descriptor.h"
 #include "kernel/own.h"
 
 enum { ROOM = 4095, READ_BYTES = 8192 };
 
-short tty_ready(int fd)
+int tty_ready(int fd)
 {
 	struct pollfd p = { fd, POLLIN | POLLOUT | POLLPRI, 0 };
 	long r = sys(SYS_poll, &p, 1, 0);
 
-	return r > 0 ? p.revents : 0;
+	return r < 0 ? (int)r : p.revents;
 }
 
 static int unread(int fd)
@@ -264,13 +273,13 @@ static int refuse_queue(struct dump *d, const TtyPair *p, const char *reason, co
 }
 
 /* What could not be put back must not be taken. */
-static int check_output(struct dump *d, const TtyPair *p, int master, int slave)
+static int check_output(struct dump *d, const TtyPair *p, int n, int master, int slave)
 {
-	int n = unread(master);
+	int ready = tty_ready(master);
 
-	if (n <= 0)
-		return 0;
-	if (p->packet && tty_ready(master) & POLLPRI)
+	if (ready < 0)
+		return fail(ready, "look at terminal %s/%u", p->devpts, p->index);
+	if (p->packet && ready & POLLPRI)
 		return refuse_queue(d, p, "a message of packet mode waits before unread output",
 				    "try again when the master has read it");
 	if (n >= ROOM && slave < 0)
@@ -279,22 +288,88 @@ static int check_output(struct dump *d, const TtyPair *p, int master, int slave)
 	return 0;
 }
 
+static int take_and_put_back(struct dump *d, TtyPair *p, int master, int slave)
+{
+	int r = p->master_ldisc ? 0 : dump_output(d, p, master, slave);
+
+	return r || p->ldisc || slave < 0 ? r : dump_input(d, p, master, slave);
+}
+
+static _Noreturn void guard_live(struct dump *d, TtyPair *p, const int end[4])
+{
+	size_t len;
+	void *bytes;
+	int r;
+
+	fault_off(); /* between taking and putting back nothing may fail */
+	(void)sys_close(end[0]); /* the reading end is the tool's */
+	r = take_and_put_back(d, p, end[2], end[3]);
+	len = tty_pair__get_packed_size(p);
+	bytes = arena_alloc(&d->arena, len);
+	(void)tty_pair__pack(p, bytes); /* as long as it said */
+	r = r ?: io_write(end[1], bytes, len);
+	(void)sys(SYS_exit_group, r ? 1 : 0);
+	_exit(1);
+}
+
+static int guard_start(struct dump *d, TtyPair *p, int master, int slave, int *ret_fd)
+{
+	const uint64_t all = ~0ull;
+	uint64_t old = 0;
+	int end[4] = { -1, -1, master, slave };
+	long pid, r = sys(SYS_pipe2, end, O_CLOEXEC);
+
+	if (!r)
+		r = sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	if (r)
+		return fail(r, "prepare to read a terminal");
+	pid = clone_process(0, 0, 0);
+	if (!pid)
+		guard_live(d, p, end);
+	(void)sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old)); /* as it was */
+	(void)sys_close(end[1]);					     /* the process has it */
+	*ret_fd = end[0];
+	return pid < 0 ? fail(pid, "start a process to read a terminal") : (int)pid;
+}
+
+static int guarded(struct dump *d, TtyPair *p, int master, int slave)
+{
+	const struct wire_place place = { "tty", 0 };
+	_close_ int fd = -1;
+	ProtobufCMessage *m;
+	struct span bytes;
+	int status = 0, pid = guard_start(d, p, master, slave, &fd), r;
+
+	if (pid < 0)
+		return pid;
+	r = io_slurp(&d->arena, fd, &bytes);
+	if (sys(SYS_wait4, pid, &status, __WALL, NULL) != pid || status || r)
+		return fail(r ? r : -EIO, "read the terminal %s/%u", p->devpts, p->index);
+	r = wire_unpack(&d->arena, &place, &tty_pair__descriptor, bytes, &m);
+	if (!r)
+		*p = *(TtyPair *)m;
+	return r;
+}
+
 int tty_queue_dump(struct dump *d, TtyPair *p, int master, int slave)
 {
-	bool allowed = own_capable(CAP_SYS_ADMIN);
-	int r = 0;
+	const struct tty_modes *m = (const struct tty_modes *)p->termios.data;
+	int output = p->master_ldisc ? 0 : unread(master);
+	int input = p->ldisc || slave < 0 ? 0 : unread(slave), r;
 
-	if (!allowed && (unread(master) > 0 || (slave >= 0 && unread(slave) > 0)))
-		return refuse_queue(d, p, "unread data can only be kept with CAP_SYS_ADMIN", NULL);
-	if (!allowed)
+	if (output < 0 || input < 0)
+		return fail(output < 0 ? output : input, "ask what is unread in terminal %s/%u",
+			    p->devpts, p->index);
+	if (!output && !input && (p->ldisc || slave < 0 || !(m->local & ICANON)))
 		return 0;
-	if (!p->master_ldisc)
-		r = check_output(d, p, master, slave);
-	if (!r && !p->master_ldisc)
-		r = dump_output(d, p, master, slave);
-	if (!r && !p->ldisc && slave >= 0)
-		r = dump_input(d, p, master, slave);
-	return r;
+	if (!own_capable(CAP_SYS_ADMIN))
+		return output || input ? refuse_queue(d, p,
+						      "unread data can only be kept with "
+						      "CAP_SYS_ADMIN",
+						      NULL)
+				       : 0;
+	r = output ? check_output(d, p, output, master, slave) : 0;
+	return r ?: guarded(d, p, master, slave);
 }
 
 /* --- restore -------------------------------------------------------------------------------------

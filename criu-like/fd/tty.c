@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -65,11 +66,13 @@ static int real_device(const struct fd_probe *p, dev_t *ret)
 	return r;
 }
 
+/* What was hung up knows no request and is always ready, with an error. */
 static bool is_hung_up(const struct fd_probe *p)
 {
 	struct tty_modes m;
+	int ready = tty_ready(p->fd);
 
-	return sys_ioctl(p->fd, TTY_GET_MODES, &m) == -EIO;
+	return ready > 0 && ready & POLLERR && sys_ioctl(p->fd, TTY_GET_MODES, &m) == -EIO;
 }
 
 static int refuse_outside(struct dump *d, struct fd_probe *p, dev_t rdev)

@@ -74,8 +74,8 @@ int tty_queue_dump(struct dump *d, TtyPair *p, int master, int slave);
 int tty_queue_fill(const TtyPair *p, int master, int slave);
 /* Puts bytes into what the descriptor's own side is to read, as if they had come in. */
 int tty_push(int fd, const void *bytes, size_t len);
-/* POLLIN, POLLOUT... of a descriptor, now. */
-short tty_ready(int fd);
+/* POLLIN, POLLOUT... of a descriptor, now; or -errno. */
+int tty_ready(int fd);
 
 /* --- tty.c ------------------------------------------------------------------------------------ */
 struct fd_obj;
