@@ -28,6 +28,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 static int plan(struct restore *r, struct fd_obj *o)
 {
+	o->shared |= ((const Opath *)o->msg)->file->hidden; /* found before there are other processes */
 	return inode_check(r, NULL, ((const Opath *)o->msg)->file, "place");
 }
 

@@ -49,6 +49,7 @@ static int plan(struct restore *r, struct fd_obj *o)
 
 	if (o->ofd->flags & O_TMPFILE_BIT)
 		o->shared = true; /* the very description that the coordinator made */
+	o->shared |= m->file->hidden; /* found before there are other processes */
 	return inode_check(r, NULL, m->file, "open file");
 }
 

@@ -172,7 +172,7 @@ int tty_master_of(struct dump *d, dev_t rdev, dev_t dev, const struct tty_end **
 		if (e->master && e->rdev == rdev && (!dev || !e->dev || e->dev == dev))
 			found = e;
 	if (found && !found->devpts)
-		return fail(-ENOTSUP,
+		return fail(-ENODEV,
 			    "descriptor %d of task %d: the devpts of this terminal is not mounted "
 			    "where the tool sees it",
 			    found->number, found->pid);

@@ -220,6 +220,8 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	m->has_role = true;
 	m->path = (char *)fd_link(d, p);
+	if (m->path[0] != '/')
+		return fail(-EIO, "descriptor %d: the terminal has no name", p->number);
 	m->controlling = p->st.st_rdev == makedev(TTY_DEVICE_MAJOR, 0);
 	m->rdev = (uint32_t)p->st.st_rdev;
 	if (is_hung_up(p))

@@ -68,6 +68,10 @@ static int find_lost(struct dump *d, struct inode_look *l, FileRef *ref)
 		ref->ghost = r ? 0 : id;
 		return r;
 	}
+	if (!l->deleted && hidden_exists(l->path, l->st.st_dev, l->st.st_ino)) {
+		ref->has_hidden = ref->hidden = true;
+		return 0;
+	}
 	if (!l->deleted)
 		return inode_refuse(
 			d, l,

@@ -78,6 +78,16 @@ int inode_check(struct restore *r, const struct task *t, const FileRef *f, const
 			       ? 0
 			       : fail(-EPROTO, "%s '%s': no such link in the images", what,
 				      f->path);
+	if (f->hidden) {
+		if (!inode_is_name(f->path))
+			return fail(-EPROTO, "%s '%s': this is no path from the root", what,
+				    f->path);
+		return hidden_exists(f->path, f->dev, f->ino)
+			       ? 0
+			       : changed(r, t, arena_printf(&r->arena, "%s '%s'", what, f->path),
+					 "it was below a mount, and is not there any more",
+					 "put the file system back");
+	}
 	return check_named(r, t, f, what);
 }
 
@@ -95,6 +105,8 @@ int inode_open(struct restore *r, const FileRef *f, int flags)
 	const char *path = f->path;
 
 	flags |= O_CLOEXEC | O_NOCTTY;
+	if (f->hidden)
+		return hidden_open(f, flags & ~O_TMPFILE_BIT);
 	if (f->has_ghost) {
 		const struct ghost_file *g = ghost_find(r->inodes, f->ghost);
 
