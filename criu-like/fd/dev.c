@@ -59,8 +59,10 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 static int plan(struct restore *r, struct fd_obj *o)
 {
-	o->shared |= ((const Dev *)o->msg)->file->hidden; /* found before there are other processes */
-	return inode_check(r, NULL, ((const Dev *)o->msg)->file, "device");
+	const FileRef *file = ((const Dev *)o->msg)->file;
+
+	o->shared |= file->hidden; /* found before there are other processes */
+	return inode_check(r, NULL, file, "device");
 }
 
 static int open_fd(struct opener *o, const struct fd_obj *obj)

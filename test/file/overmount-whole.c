@@ -1,8 +1,5 @@
-/*
- * A file on a mount that another one covers as a whole: it comes back on a copy of that mount, so
- * the text of its link begins there.
- */
-/* harness: moves */
+/* A file on a mount that another one covers as a whole: no way leads to that mount. */
+/* harness: refused */
 #include "test.h"
 
 #include <fcntl.h>

@@ -1,13 +1,12 @@
 /*
- * Files whose name is hidden: something was mounted over a directory of it, or over the whole mount
- * it lies on, after it was opened. No path leads there, so a process with a copy of the mounts takes
- * them off one by one, the deepest on the way to the file first, until the name leads to the file
- * again. Nobody else sees that copy.
+ * Files whose name is hidden: something was mounted over a directory of it after it was opened. No
+ * path leads there, so a process with a copy of the mounts takes them off one by one, the deepest
+ * on the way to the file first, until the name leads to the file again. Nobody else sees that copy.
  *
- * What it opens lies on the copy of the mount. The file's handle, opened through a directory above
+ * What it finds lies on the copy of the mount. The file's handle, opened through a directory above
  * it that can still be reached on the same mount, gives a description on the mount itself, with the
- * old text of its link. Where that is impossible (the mount itself is hidden, or the file system has
- * no handles), the file stays on the copy, and the text begins at the root of that mount.
+ * text of its link. Where that is impossible (the mount is covered as a whole, or the file system
+ * has no handles), the file is refused.
  */
 #include <errno.h>
 #include <linux/sched.h>
@@ -60,27 +59,30 @@ static bool is_it(const struct hidden *h, int fd)
 	return !sys_stat(fd, "", 0, &st, NULL) && st.st_dev == h->dev && st.st_ino == h->ino;
 }
 
+/* In a process of its own. What is not found leaves the placeholder as it is. */
 static int search(void *arg)
 {
 	const struct hidden *h = arg;
 	int r = (int)sys(SYS_unshare, CLONE_NEWNS);
 
 	r = r ?: (int)sys(SYS_mount, "none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	r = r ?: uncover(h->path);
 	for (int i = 0; i < MOUNTS_MAX && !r; i++) {
 		int fd = sys_openat(AT_FDCWD, h->path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 		bool found = fd >= 0 && is_it(h, fd);
 
-		r = found ? sys_dup3(fd, h->to, O_CLOEXEC) : 0;
+		if (found)
+			(void)sys_dup3(fd, h->to, O_CLOEXEC); /* looked at by the maker */
 		if (fd >= 0)
 			(void)sys_close(fd); /* the table is shared with the tool */
 		if (found)
-			return r < 0 ? r : 0;
+			break;
 		r = uncover(h->path);
 	}
-	return r ?: -ENOENT;
+	return 0;
 }
 
-/* The file as O_PATH; the stand-in says when it does not find it. */
+/* The file as O_PATH, on a copy of its mount; or -errno. */
 static int find(const char *path, uint64_t dev, uint64_t ino)
 {
 	_close_ int to = sys_openat(AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
@@ -89,7 +91,7 @@ static int find(const char *path, uint64_t dev, uint64_t ino)
 		       : stand_in_run(&(struct stand_in){
 				 .uid = (uid_t)-1, .gid = (gid_t)-1, .inside = search, .arg = &h });
 
-	return r ? r : take_fd(&to);
+	return r ? r : is_it(&h, to) ? take_fd(&to) : -ENOENT;
 }
 
 /* The deepest directory on the way that is on the same file system. */
@@ -136,19 +138,9 @@ static int open_there(const char *path, uint64_t dev, int file, int flags)
 	return r < 0 ? r : strcmp(text, path) ? -ESTALE : take_fd(&fd);
 }
 
-bool hidden_exists(const char *path, uint64_t dev, uint64_t ino)
+int hidden_open(const char *path, uint64_t dev, uint64_t ino, int flags)
 {
-	_close_ int fd = find(path, dev, ino);
+	_close_ int file = find(path, dev, ino);
 
-	return fd >= 0;
-}
-
-int hidden_open(const FileRef *f, int flags)
-{
-	_close_ int file = find(f->path, f->dev, f->ino);
-	int fd = file < 0 ? file : open_there(f->path, f->dev, file, flags);
-
-	if (file < 0 || fd >= 0)
-		return fd;
-	return flags & O_PATH ? take_fd(&file) : sys_reopen(file, flags | O_CLOEXEC | O_NOCTTY);
+	return file < 0 ? file : open_there(path, dev, file, flags);
 }

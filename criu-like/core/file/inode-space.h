@@ -94,7 +94,5 @@ int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_di
 /* The same for one that was made for `path`: that is the name the kernel will tell. */
 int inode_unlink_as(struct restore *r, const struct made_dir *made, const char *path, bool is_dir);
 
-/* Whether the file can be found below what is mounted over its name. */
-bool hidden_exists(const char *path, uint64_t dev, uint64_t ino);
-/* Opens it; or -errno. */
-int hidden_open(const FileRef *f, int flags);
+/* Opens a file below what is mounted over its name; or -errno. */
+int hidden_open(const char *path, uint64_t dev, uint64_t ino, int flags);
