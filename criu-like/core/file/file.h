@@ -58,6 +58,12 @@ const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsig
 /* A number over the whole tree for this (device, inode) of a kind with identity of its own (pipes).
  */
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first);
+/* A pipe of the dump's own that kinds may use; left empty by each. size 0: not made yet. */
+struct scratch_pipe {
+	int end[2];
+	uint32_t size;
+};
+struct scratch_pipe *files_scratch(struct dump *d);
 
 struct fd_obj { /* restore: one description */
 	uint32_t id;
@@ -113,6 +119,8 @@ extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 /* --- the engine, called by the conductors ---------------------------------------------------- */
 /* Before the freeze, after victim_look(): outside only; collects blockers. */
 int files_look(struct dump *d);
+/* Questions about the descriptors of this thread's table, for the program that it will run. */
+int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
 
 int files_plan(struct restore *r);
