@@ -22,6 +22,7 @@ struct dump_options {
 	const char *const *external;      /* NULL-terminated */
 };
 
+struct file_looks; /* core/file/file-look.c */
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory/memory.h */
@@ -39,6 +40,7 @@ struct dump {
 	struct image_set *set;
 	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
+	struct file_looks *looks; /* NULL: none */
 	struct file_space *files;
 	struct inode_space *inodes;
 	struct memory *memory;

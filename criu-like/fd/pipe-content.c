@@ -1,9 +1,9 @@
 /*
  * The content of pipes. tee(2) consumes nothing: it copies into a pipe of the dump's own with at
- * least as many slots, which is read instead. In packet mode each slot is a packet and a read yields one of them. On
- * restore the size comes first, then the content by write(2), because only written slots can be
- * appended to, packet by packet where they are packets. Whether a single queued packet of one byte
- * is a packet cannot be seen.
+ * least as many slots, which is read instead. In packet mode each slot is a packet and a read
+ * yields one of them. On restore the size comes first, then the content by write(2), because only
+ * written slots can be appended to, packet by packet where they are packets. Whether a single
+ * queued packet of one byte is a packet cannot be seen.
  */
 #include "pipe-content.h"
 

@@ -1,11 +1,10 @@
 /*
  * Dump of descriptor tables and open file descriptions.
  *
- * Every table is walked once; each descriptor is copied with pidfd_getfd (0.5 us, nothing happens in
- * the task) and described by statx and, where the quick look does not do, fdinfo; the text of its
- * link is read only by kinds that need it. A
- * description is written when it is first met, except for kinds that refer to others: they come
- * last, when everything has a number.
+ * Every table is walked once; each descriptor is copied with pidfd_getfd (0.5 us, nothing happens
+ * in the task) and described by statx and, where the quick look does not do, fdinfo; the text of
+ * its link is read only by kinds that need it. A description is written when it is first met,
+ * except for kinds that refer to others: they come last, when everything has a number.
  *
  * Closing a copy calls the file's flush operation, which asks the server of a FUSE or NFS file:
  * such copies stay open until the tool ends, when the tasks have gone on.
@@ -37,6 +36,10 @@ const char *fd_link(struct dump *d, struct fd_probe *p)
 	int r;
 
 	if (p->link)
+		return p->link;
+	p->link = look_link(d, p);
+	p->named = p->link;
+	if (p->named)
 		return p->link;
 	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
 	r = sys_readlink(d->files->fd_dir, name, buf, sizeof(buf));
@@ -317,12 +320,14 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	return r;
 }
 
-/* Without answers (nobody could be asked) fdinfo tells everything. */
+/* Without answers (nobody could be asked, or about others) fdinfo tells everything. */
 static int answers_of(struct dump *d, const struct task *t, struct fd_answers *ret)
 {
 	const struct fd_answers *a = map_get(&d->files->answers, t->files, 0);
 	int r;
 
+	if (a && !answers_good(a))
+		a = NULL;
 	*ret = a ? *a : (struct fd_answers){};
 	r = a ? 0 : proc_list_dir(&d->arena, d->files->fdinfo_dir, &ret->number);
 	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;

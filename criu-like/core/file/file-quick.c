@@ -23,6 +23,33 @@ enum {
 };
 static const uint64_t initial_pid_namespace = 0xeffffffcu; /* linux/proc_ns.h, not exported */
 
+/*
+ * The directory has the number of open descriptors for a size (6.2): if there are as many as the
+ * look before the stop saw, and all of those are open, they are all there are.
+ */
+static int list_numbers(struct dump *d, const struct task *t, struct proc_list *ret)
+{
+	const struct proc_list *before = look_numbers(d, t->pid);
+	struct stat st;
+	int r;
+
+	if (before && before->n && before->n <= ASK_MAX &&
+	    !sys_stat(t->proc_fd, "fd", 0, &st, NULL) && (size_t)st.st_size == before->n) {
+		*ret = *before;
+		return 0;
+	}
+	r = proc_list_at(&d->arena, t->proc_fd, "fdinfo", ret);
+	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
+}
+
+bool answers_good(const struct fd_answers *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->flags[i] < 0)
+			return false;
+	return true;
+}
+
 int files_ask(struct dump *d, struct prog *p, const struct thread *t)
 {
 	struct fd_answers *a;
@@ -33,14 +60,14 @@ int files_ask(struct dump *d, struct prog *p, const struct thread *t)
 	if (!d->files)
 		files_space_init(d);
 	a = arena_new(&d->arena, struct fd_answers);
-	r = proc_list_at(&d->arena, t->task->proc_fd, "fdinfo", &a->number);
+	r = list_numbers(d, t->task, &a->number);
 	if (r)
-		return fail(r, "list the descriptors of task %d", t->task->pid);
+		return r;
 	a->n = a->number.n < ASK_MAX ? a->number.n : ASK_MAX;
 	a->flags = arena_array(&d->arena, int64_t, a->n);
 	prog_where(p, "ask for the flags of a descriptor");
 	for (size_t i = 0; i < a->n; i++) {
-		prog_call(p, SYS_fcntl, a->number.v[i], F_GETFD);
+		prog_accept(prog_call(p, SYS_fcntl, a->number.v[i], F_GETFD), EBADF);
 		prog_result(p, &a->flags[i]);
 	}
 	map_put(&d->files->answers, t->task->files, 0, a);

@@ -42,6 +42,8 @@ struct file_space {
 };
 
 void files_space_init(struct dump *d);
+/* Whether every number that was asked about is open. */
+bool answers_good(const struct fd_answers *a);
 /* Which files have locks; before the first quick_look(). */
 int quick_start(struct dump *d);
 /*
@@ -60,6 +62,13 @@ int lock_dump(struct dump *d, struct fd_probe *p, Ofd *msg);
 void lock_table_start(struct dump *d);
 int lock_dump_posix(struct dump *d, struct fd_probe *p, uint32_t ofd);
 void lock_table(struct dump *d, FdTable *msg);
+/* The numbers that the look before the stop saw; NULL: it did not see this process. */
+const struct proc_list *look_numbers(const struct dump *d, pid_t pid);
+/*
+ * The name that the look before the stop saw, if it still leads to what is open now and the file
+ * has no other: nothing can tell it from what the kernel would say. NULL: ask the kernel.
+ */
+const char *look_link(struct dump *d, const struct fd_probe *p);
 /* Why a file with this text cannot be saved; NULL: may be possible. */
 const char *opaque_reason(const char *link, const char **ret_remedy);
 

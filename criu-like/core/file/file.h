@@ -9,6 +9,7 @@
 #include "core/prog.h"
 #include "core/restore.h"
 #include "core/task.h"
+#include "file_ref.pb-c.h"
 #include "kernel/proc-fdinfo.h"
 #include "ofd.pb-c.h"
 
@@ -28,6 +29,7 @@ struct fd_probe {		 /* dump: what is known about a description, from outside */
 	uint32_t mnt_id;
 	struct fdinfo info;
 	const char *link; /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
+	bool named;	  /* fd_link() has seen that the text leads to this file */
 	const char *key;  /* set by dump(): what --inherit-fd and --external call it */
 };
 const char *fd_link(struct dump *d, struct fd_probe *p);
@@ -39,6 +41,8 @@ bool fd_is_anon(struct dump *d, struct fd_probe *p, const char *name);
 int fd_info_again(struct dump *d, struct fd_probe *p);
 /* "descriptor 7 (pipe:[123])", for messages. */
 const char *fd_text(struct dump *d, struct fd_probe *p);
+/* inode_describe() of what is open. */
+int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret);
 /* refuse() for this descriptor. */
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
 

@@ -55,6 +55,7 @@ struct inode_look {
 	const char *link; /* the kernel's text */
 	const char *path; /* the name, without " (deleted)" */
 	bool deleted;	  /* the kernel said so */
+	bool named;	  /* the text is a name, and leads to this inode */
 	struct stat st;
 };
 
