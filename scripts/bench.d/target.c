@@ -138,10 +138,14 @@ static void make_pipes(long n)
 
 static void open_files(long n)
 {
+	char name[32];
+
 	allow_many_descriptors();
-	for (long i = 0; i < n; i++)
-		if (open("/etc/passwd", O_RDONLY) < 0)
+	for (long i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "file%ld", i);
+		if (open(name, O_RDWR | O_CREAT, 0600) < 0)
 			die("open");
+	}
 }
 
 /* n sockets, in pairs. */
