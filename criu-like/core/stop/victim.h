@@ -35,6 +35,9 @@ struct victim_job {
 };
 int victim_run_all(struct dump *d, struct victim_job *job, size_t n);
 
+/* ret_look: mappings to come may be locked, and the blob is mapped to look at. */
+int victim_lock_future(struct dump *d, const struct task *t, bool *ret_look);
+
 /* Unmaps the blob from the mm of this task again (before its memory is looked at, or at the end).
  */
 int victim_withdraw(struct dump *d, struct task *t);
