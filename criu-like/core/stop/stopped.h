@@ -112,7 +112,8 @@ struct victim_tree {
 int stopped_wait(pid_t tid, uint64_t until_ns, struct trace_stop *ret);
 /* Goes to the cpu the thread ran on last: waking it there costs a tenth. Back home with -1. */
 void stopped_follow(struct victim_tree *vt, int cpu);
-/* /proc/TGID/task/TID/status, read once after the stop. */
+/* /proc/TGID/task/TID/status, read once after the stop; the first one logs nothing. */
+int stopped_look(struct dump *d, struct victim_thread *v);
 int stopped_status(struct dump *d, struct victim_thread *v, const struct proc_status **ret);
 /* The files as they are now (tid 0: the process' own stat). 0 or -errno, nothing is logged. */
 struct proc_stat;

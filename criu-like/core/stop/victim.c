@@ -402,6 +402,13 @@ int victim_withdraw_all(struct dump *d)
 	return r;
 }
 
+int victim_memory(const struct dump *d, const struct task *t)
+{
+	const struct victim_mm *mm = d->victims->mm[t->mm];
+
+	return mm ? mm->mem_fd : -1;
+}
+
 void victim_blob_range(const struct task *t, uint64_t *ret_start, uint64_t *ret_len)
 {
 	const struct thread *main = task_main(t);

@@ -51,6 +51,9 @@ int victim_release(struct dump *d, enum victim_end end);
 /* Before the freeze, from outside: no such task, kernel thread, own ancestor, traced: blockers. */
 int victim_look(struct dump *d);
 
+/* The process' memory as a file, to read and write; stays the engine's. -1: none. */
+int victim_memory(const struct dump *d, const struct task *t);
+
 /* The range of the blob in this task's address space (len 0: none); dumps of memory leave it out.
  */
 void victim_blob_range(const struct task *t, uint64_t *ret_start, uint64_t *ret_len);
