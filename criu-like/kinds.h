@@ -9,6 +9,7 @@
 	X(oom_score_adj)   \
 	X(coredump_filter) \
 	X(loginuid)        \
+	X(ctty)            \
 	X(autogroup)       \
 	X(fs)              \
 	X(sigaction)       \
@@ -36,8 +37,8 @@
 	X(itimers)
 
 #define FD_KINDS(X)                                                                          \
-	X(external)                                                                          \
-	X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
+	X(tty) X(external)                                                                   \
+	X(pipe) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
 		X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(socketpair)
 
 /* Kinds of mappings, in match order. */

@@ -28,6 +28,7 @@ struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps
 struct memory; /* core/memory/memory.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
+struct tty_tree; /* fd/tty.h: who has which terminal */
 struct victim_tree; /* core/stop/stopped.h: what the tracer knows */
 
 struct dump {
@@ -48,4 +49,5 @@ struct dump {
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
+	struct tty_tree *ttys;
 };

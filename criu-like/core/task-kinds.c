@@ -291,6 +291,17 @@ int task_kinds_apply(struct self *s)
 	return n;
 }
 
+int task_kinds_session(struct self *s, enum session_step step)
+{
+	int n = 0;
+
+	for (size_t k = 0; task_kinds[k] && !n; k++)
+		if (task_kinds[k]->session)
+			n = task_kinds[k]->session(
+				s, s->r->task_records->of[k].msg[s->task->index], step);
+	return n;
+}
+
 static bool staged_here(const struct task_kind *k, const struct stage_at *at)
 {
 	bool leader_only = at->stage == STAGE_TASK || at->stage == STAGE_ARM;

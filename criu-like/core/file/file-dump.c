@@ -207,6 +207,8 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	r = r ?: probe(d, &p, false, buf, sizeof(buf));
 	if (!r && !find_kind(d, &p, &index))
 		r = refuse_unknown(d, &p);
+	else if (!r && fd_kinds[index]->look)
+		r = fd_kinds[index]->look(d, &p);
 	copy_done(d, &p);
 	return r;
 }

@@ -163,3 +163,14 @@ const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o);
 /* The object with this id, NULL: none. */
 struct fd_obj *files_find(struct restore *r, uint32_t id);
+/* All objects, by index; NULL: no more. */
+struct fd_obj *files_nth(const struct restore *r, size_t n);
+/*
+ * In plan_group(): one more object, which no task holds. The coordinator opens it before the fork
+ * and closes it when all tasks are complete; every task inherits it under files_parked().
+ */
+struct fd_obj *files_add(struct restore *r, const struct fd_kind *kind, const void *msg);
+/* Where every task inherits a shared object, until files_apply(). */
+int files_parked(const struct fd_obj *o);
+/* Whether a descriptor of the caller takes its place (--inherit-fd). */
+bool files_inherited(const struct fd_obj *o);
