@@ -37,7 +37,7 @@
 
 #define FD_KINDS(X)                                                                          \
 	X(external)                                                                          \
-	X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
+	X(memfd) X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
 		X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(socketpair)
 
 /* Kinds of mappings, in match order. */

@@ -64,8 +64,8 @@ static int hook(const struct restore *r, const char *point, pid_t root)
 /* Each part of the plan collects its blockers, and builds on those before it. */
 static int collect(struct restore *r)
 {
-	static int (*const part[])(struct restore *) = { inode_plan, birth_plan, files_plan,
-							 memory_plan, task_kinds_plan };
+	static int (*const part[])(struct restore *) = { inode_plan,  birth_plan,  memory_read,
+							 files_plan, memory_plan, task_kinds_plan };
 
 	for (size_t i = 0; i < array_size(part); i++) {
 		int k = part[i](r);
@@ -179,7 +179,7 @@ static int settle(void *c)
 {
 	struct restore *r = c;
 	uint32_t n = (uint32_t)r->tree.thread.n;
-	int k = inode_remove_ghosts(r, false);
+	int k = inode_remove_ghosts(r, false) ?: memory_settle(r);
 
 	files_close_shared(r);
 	memory_close(r);

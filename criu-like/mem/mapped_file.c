@@ -28,7 +28,8 @@ static bool match(struct dump *d, const struct vma_probe *p)
 static const struct {
 	const char *prefix, *reason, *remedy;
 } not_a_file[] = {
-	{ "/memfd:", "memory of a memfd is not saved", NULL },
+	{ "/secretmem", "nobody but the program itself can read secret memory",
+	  "unmap it before the dump" },
 	{ "/SYSV", "System V shared memory is not saved", "detach it before the dump (shmdt)" },
 	{ "/[aio]", "the ring of asynchronous I/O is not saved",
 	  "end it before the dump (io_destroy)" },

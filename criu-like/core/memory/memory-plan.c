@@ -63,7 +63,7 @@ static int plan_sources(struct restore *r, struct space *s)
 			continue;
 		map_put(&known, (uintptr_t)o, 0, o);
 		*vec_push(&r->arena, &s->source) = o;
-		if (o->kind->plan)
+		if (o->kind->plan && !o->kind->create)
 			e = o->kind->plan(r, s->task, o);
 		if (e && e != -ENOTSUP)
 			return e;
@@ -108,7 +108,22 @@ static int plan_space(struct restore *r, struct space *s)
 	return s->first_fd < 0 ? s->first_fd : 0;
 }
 
-int memory_plan(struct restore *r)
+/* What the coordinator makes, whoever needs it. */
+static int plan_objects(struct restore *r)
+{
+	int e = 0;
+
+	for (size_t k = 0; k < array_size(r->memory->object); k++) {
+		vec_foreach(o, &r->memory->object[k]) {
+			if (!o->kind->create || !o->kind->plan || (e && e != -ENOTSUP))
+				continue;
+			e = o->kind->plan(r, NULL, o);
+		}
+	}
+	return e == -ENOTSUP ? 0 : e;
+}
+
+int memory_read(struct restore *r)
 {
 	struct mem_plan *p = arena_new(&r->arena, struct mem_plan);
 	int e;
@@ -120,7 +135,14 @@ int memory_plan(struct restore *r)
 		if ((*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index)
 			p->space[(*t)->index] = space_new(r, *t);
 	e = own_vdso_find(&r->arena, &p->vdso) ?: memory_read_images(r);
-	e = e ?: memory_plan_family(r);
+	return e ?: plan_objects(r);
+}
+
+int memory_plan(struct restore *r)
+{
+	struct mem_plan *p = r->memory;
+	int e = memory_plan_family(r);
+
 	for (size_t i = 0; !e && i < p->n_space; i++)
 		if (p->space[i])
 			e = plan_space(r, p->space[i]);
