@@ -24,6 +24,7 @@ struct dump_options {
 
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
+struct world; /* core/world.c */
 struct memory; /* core/memory/memory.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
@@ -42,6 +43,7 @@ struct dump {
 	struct file_space *files;
 	struct inode_space *inodes;
 	struct memory *memory;
+	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */

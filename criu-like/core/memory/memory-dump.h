@@ -9,6 +9,7 @@ struct content {
 	int dir_fd;
 	const char *path;
 };
+struct sysv_segment; /* core/memory/sysv-segment.h */
 struct scan; /* core/memory/memory-scan.c */
 
 /* The engine's state during a dump; private to core/memory/. */
@@ -24,6 +25,7 @@ struct memory {
 	VEC(struct mm *) space;
 	VEC(const struct task *) owner; /* of space[i] */
 	VEC(struct content) pending;
+	VEC(struct sysv_segment *) sysv;
 	uint64_t shm_dev;               /* of shared memory without a name; 0: not asked yet */
 	struct own_vdso vdso;
 };

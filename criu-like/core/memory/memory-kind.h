@@ -35,12 +35,17 @@ struct mem_kind {
 	int (*plan)(struct restore *r, const struct task *t, const struct mem_object *o);
 	/* Coordinator, before the first fork: makes the object, yields a descriptor. */
 	int (*create)(struct restore *r, const struct mem_object *o);
+	/*
+	 * Kinds that are mapped by a call of their own, in the blob, before all else: appends the
+	 * call that maps the whole object at `base`. `bytes`: how much that is, `prot`: with
+	 * which access.
+	 */
+	void (*attach)(struct prog *p, const struct mem_object *o, uint64_t base);
+	uint64_t (*bytes)(const struct mem_object *o, int *ret_prot);
 	/* In the task: yields a descriptor that can be mapped. */
 	int (*open)(struct restore *r, const struct mem_object *o);
 };
 extern const struct mem_kind *const mem_kinds[]; /* kinds.c, NULL-terminated, in match order */
-
-extern const struct mem_kind kind_special, kind_shmem, kind_mapped_file, kind_anon;
 
 const struct mem_kind *mem_kind_find(uint8_t number);
 /* "mapping 7f00-7f01 (/dev/x)", for refusals. */

@@ -14,8 +14,10 @@
 /* --- dump ------------------------------------------------------------------------------------ */
 int memory_look(
 	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
+/* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
+int memory_map(struct dump *d);
 int memory_dump(
-	struct dump *d); /* everything stopped, blob withdrawn or left out: maps, pages, images */
+	struct dump *d); /* then: everything stopped, blob withdrawn or left out: maps, pages, images */
 
 /* --- restore --------------------------------------------------------------------------------- */
 /* Reads and checks the images; descriptors may refer to objects in them. */
