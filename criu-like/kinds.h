@@ -44,4 +44,4 @@
 #define MEM_KINDS(X) X(special) X(sysv_map) X(shmem) X(mapped_file) X(anon)
 
 /* Objects of namespaces, in the order in which they are made. */
-#define WORLD_KINDS(X) X(sysv_shm)
+#define WORLD_KINDS(X) X(sysv_shm) X(sysv_sem) X(sysv_msg)

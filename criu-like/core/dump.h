@@ -48,4 +48,5 @@ struct dump {
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
+	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
 };

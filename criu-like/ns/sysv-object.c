@@ -6,21 +6,145 @@
  */
 #include "ns/sysv-object.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/prctl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "kernel/descriptor.h"
+#include "kernel/proc-list.h"
+#include "kernel/proc-stat.h"
 
-enum { SLOTS = 32768 };
-
-int32_t sysv_slot(int32_t id)
+/* --- dump --------------------------------------------------------------------------------------
+ */
+SysvPerm *sysv_perm(struct dump *d, int id, const struct ipc_perm *p, int64_t ctime)
 {
-	return id % SLOTS;
+	SysvPerm *m = arena_new(&d->arena, SysvPerm);
+
+	sysv_perm__init(m);
+	m->id = id;
+	m->key = p->__key;
+	m->mode = p->mode & 0777;
+	m->uid = p->uid;
+	m->gid = p->gid;
+	m->cuid = p->cuid;
+	m->cgid = p->cgid;
+	m->ctime_s = ctime;
+	return m;
+}
+
+/* The tool and those who started it use nothing of the tree's. */
+static bool is_ancestor(struct dump *d, pid_t pid)
+{
+	pid_t at = (pid_t)sys(SYS_getpid);
+
+	for (int i = 0; i < 100 && at > 0; i++) {
+		struct proc_stat s;
+		struct span text;
+
+		if (at == pid)
+			return true;
+		if (io_slurp_at(&d->arena, AT_FDCWD, arena_printf(&d->arena, "/proc/%d/stat", at),
+				&text) ||
+		    proc_stat_parse(text, &s))
+			return false;
+		at = s.ppid;
+	}
+	return false;
+}
+
+static bool shares_namespace(pid_t pid)
+{
+	char path[40], own[64], other[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/ipc", pid);
+	if (sys_readlink(AT_FDCWD, "/proc/self/ns/ipc", own, sizeof(own)) < 0 ||
+	    sys_readlink(AT_FDCWD, path, other, sizeof(other)) < 0)
+		return false; /* it ended */
+	return !strcmp(own, other);
+}
+
+static bool find_alone(struct dump *d)
+{
+	struct proc_list all;
+
+	if (proc_list_at(&d->arena, AT_FDCWD, "/proc", &all))
+		return false;
+	for (size_t i = 0; i < all.n; i++)
+		if (!tree_find(&d->tree, all.v[i]) && !is_ancestor(d, all.v[i]) &&
+		    shares_namespace(all.v[i]))
+			return false;
+	return true;
+}
+
+static bool is_alone(struct dump *d)
+{
+	if (!d->alone)
+		d->alone = find_alone(d) ? 1 : -1;
+	return d->alone > 0;
+}
+
+bool sysv_is_ours(struct dump *d, const pid_t *user, size_t n, bool *ret_outside)
+{
+	bool known = false;
+
+	*ret_outside = false;
+	for (size_t i = 0; i < n; i++) {
+		if (user[i] <= 0)
+			continue;
+		if (tree_find(&d->tree, user[i]))
+			known = true;
+		else if (!sys(SYS_kill, user[i], 0) && !is_ancestor(d, user[i]))
+			*ret_outside = true;
+	}
+	return known || (!*ret_outside && is_alone(d));
+}
+
+/* --- restore -----------------------------------------------------------------------------------
+ */
+int sysv_check(const SysvPerm *m)
+{
+	return m->id >= 0 && m->mode <= 0777
+		       ? 0
+		       : fail(-EPROTO, "System V object %" PRId32 " has wrong attributes", m->id);
+}
+
+bool sysv_is_same(const SysvPerm *m, const struct ipc_perm *p)
+{
+	return p->__key == m->key && p->uid == m->uid && p->gid == m->gid && p->cuid == m->cuid &&
+	       p->cgid == m->cgid && (p->mode & 0777) == m->mode;
+}
+
+const char *sysv_title(struct restore *r, const char *what, const SysvPerm *m)
+{
+	return arena_printf(&r->arena, "System V object %s %" PRId32 " (key %#x)", what, m->id,
+			    (unsigned int)m->key);
+}
+
+int sysv_plan(struct restore *r, const char *what, const SysvPerm *m, const struct sysv_found *f)
+{
+	const char *title = sysv_title(r, what, m), *reason = NULL;
+
+	if (!f->r_stat) {
+		if (!sysv_is_same(m, f->perm) || (m->outside && f->ctime != m->ctime_s))
+			reason = "another object has its id";
+	} else if (m->outside) {
+		return refuse(&r->blockers, 0, title,
+			      "it was used by others than the tree, too, and is gone",
+			      "dump with all who use it");
+	} else if (f->slot >= 0) {
+		reason = "another object has its place";
+	} else if (m->key && f->by_key >= 0) {
+		reason = "another object has its key";
+	}
+	return !reason ? 0
+		       : refuse(&r->blockers, 0, title, reason,
+				"remove that (ipcrm), or restore in another ipc namespace");
 }
 
 int sysv_next_id(const char *what, int32_t id)

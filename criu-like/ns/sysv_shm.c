@@ -68,9 +68,9 @@ static int describe_memory(struct dump *d, const struct sysv_segment *s, SysvShm
 	struct statfs fs;
 	int fd, r;
 
-	fd = s ? sys_openat(s->dir_fd, s->path, O_RDONLY | O_CLOEXEC, 0) : open_detached(m->shmid);
+	fd = s ? sys_openat(s->dir_fd, s->path, O_RDONLY | O_CLOEXEC, 0) : open_detached(m->perm->id);
 	if (fd < 0)
-		return s ? fail(fd, "open segment %" PRId32, m->shmid) : fd;
+		return s ? fail(fd, "open segment %" PRId32, m->perm->id) : fd;
 	r = (int)sys(SYS_fstatfs, fd, &fs);
 	if (!r && fs.f_type == HUGETLBFS_MAGIC) {
 		m->has_page_shift = 1;
@@ -82,10 +82,10 @@ static int describe_memory(struct dump *d, const struct sysv_segment *s, SysvShm
 	} else {
 		fd_close(&fd);
 	}
-	m->has_content = !m->outside;
+	m->has_content = !m->perm->outside;
 	if (m->has_content)
 		m->content = memory_queue_content(d, s->dir_fd, s->path);
-	return r ? fail(r, "look at segment %" PRId32, m->shmid) : 0;
+	return r ? fail(r, "look at segment %" PRId32, m->perm->id) : 0;
 }
 
 static int dump_one(struct dump *d, int32_t id, const struct shmid_ds *s,
@@ -94,20 +94,22 @@ static int dump_one(struct dump *d, int32_t id, const struct shmid_ds *s,
 	SysvShm m = SYSV_SHM__INIT;
 	int r;
 
-	m.shmid = id;
-	m.key = seen ? seen->key : s->shm_perm.__key;
-	m.mode = s->shm_perm.mode & 0777;
-	m.uid = s->shm_perm.uid;
-	m.gid = s->shm_perm.gid;
-	m.cuid = s->shm_perm.cuid;
-	m.cgid = s->shm_perm.cgid;
+	m.perm = sysv_perm(d, id, &s->shm_perm, s->shm_ctime);
+	m.perm->key = seen ? seen->key : m.perm->key;
+	m.perm->outside = s->shm_nattch > (seen ? seen->attached : 0);
 	m.size = s->shm_segsz;
-	m.ctime_s = s->shm_ctime;
 	m.removed = s->shm_perm.mode & SHM_DEST;
 	m.locked = s->shm_perm.mode & SHM_LOCKED;
-	m.outside = s->shm_nattch > (seen ? seen->attached : 0);
 	r = describe_memory(d, seen, &m);
 	return r ?: world_append(d, &kind_sysv_shm, &m.base);
+}
+
+/* One that nobody has attached belongs to who made it. */
+static bool is_ours(struct dump *d, const struct shmid_ds *s)
+{
+	bool outside;
+
+	return !s->shm_nattch && sysv_is_ours(d, &s->shm_cpid, 1, &outside);
 }
 
 static const struct sysv_segment *seen_as(struct dump *d, int32_t id)
@@ -136,7 +138,7 @@ static int dump(struct dump *d)
 		const struct sysv_segment *seen = id < 0 ? NULL : seen_as(d, id);
 
 		left -= seen != NULL;
-		if (seen || (id >= 0 && !s.shm_nattch && tree_find(&d->tree, s.shm_cpid)))
+		if (seen || (id >= 0 && is_ours(d, &s)))
 			r = dump_one(d, id, &s, seen);
 	}
 	if (!r && left)
@@ -147,81 +149,60 @@ static int dump(struct dump *d)
 
 /* --- restore -----------------------------------------------------------------------------------
  */
-static const char *title(struct restore *r, const SysvShm *m)
-{
-	return arena_printf(&r->arena, "System V shared memory %" PRId32 " (key %#x)", m->shmid,
-			    (unsigned int)m->key);
-}
-
 static int check(struct restore *r, const SysvShm *m)
 {
-	bool bad = m->shmid < 0 || !m->size || m->size >> 47 || m->mode > 0777 ||
-		   (m->has_page_shift && (m->page_shift < 12 || m->page_shift > 30));
-
-	if (bad)
-		return fail(-EPROTO, "segment %" PRId32 " has wrong attributes", m->shmid);
-	return m->has_content ? memory_check_content(r, m->content, m->size) : 0;
+	if (!m->size || m->size >> 47 ||
+	    (m->has_page_shift && (m->page_shift < 12 || m->page_shift > 30)))
+		return fail(-EPROTO, "segment %" PRId32 " has wrong attributes", m->perm->id);
+	return sysv_check(m->perm)
+		       ?: m->has_content ? memory_check_content(r, m->content, m->size) : 0;
 }
 
-static bool is_same(const SysvShm *m, const struct shmid_ds *s)
+/* The key of a removed one is only a part of a name by now. */
+static SysvPerm as_shown(const SysvShm *m)
 {
-	return s->shm_perm.__key == (m->removed ? 0 : m->key) && s->shm_segsz == m->size &&
-	       s->shm_perm.uid == m->uid && s->shm_perm.gid == m->gid &&
-	       s->shm_perm.cuid == m->cuid && s->shm_perm.cgid == m->cgid &&
-	       (s->shm_perm.mode & 0777) == m->mode;
-}
+	SysvPerm p = *m->perm;
 
-static int plan_existing(struct restore *r, const SysvShm *m, const struct shmid_ds *s)
-{
-	if (m->outside && is_same(m, s) && s->shm_ctime == m->ctime_s)
-		return 0;
-	if (!is_same(m, s))
-		return refuse(&r->blockers, 0, title(r, m), "another segment has its id",
-			      "remove that (ipcrm -m), or restore in another ipc namespace");
-	return s->shm_nattch ? refuse(&r->blockers, 0, title(r, m), "somebody has it attached",
-				      "end who uses it, or restore in another ipc namespace")
-			     : 0;
-}
-
-static int plan_missing(struct restore *r, const SysvShm *m)
-{
-	struct shmid_ds s;
-
-	if (m->outside)
-		return refuse(&r->blockers, 0, title(r, m),
-			      "it was attached outside of the tree, too, and is gone",
-			      "dump with all who use it");
-	if (control(sysv_slot(m->shmid), STAT_ANY, &s) >= 0)
-		return refuse(&r->blockers, 0, title(r, m), "another segment has its place",
-			      "remove that (ipcrm -m), or restore in another ipc namespace");
-	if (m->key && !m->removed && sys(SYS_shmget, m->key, 0, 0) >= 0)
-		return refuse(&r->blockers, 0, title(r, m), "another segment has its key",
-			      "remove that (ipcrm -M), or restore in another ipc namespace");
-	return 0;
+	p.key = m->removed ? 0 : p.key;
+	return p;
 }
 
 static int plan(struct restore *r, struct world_object *o)
 {
 	const SysvShm *m = o->msg;
-	struct shmid_ds s;
+	SysvPerm shown = as_shown(m);
+	struct shmid_ds s, other;
+	struct sysv_found f = { .perm = &s.shm_perm };
+	const char *title = sysv_title(r, "shm", m->perm);
 	int e = check(r, m);
 
 	if (e)
 		return e;
-	return control(m->shmid, IPC_STAT, &s) ? plan_missing(r, m) : plan_existing(r, m, &s);
+	f.r_stat = control(m->perm->id, IPC_STAT, &s);
+	f.ctime = f.r_stat ? 0 : s.shm_ctime;
+	f.slot = control(sysv_slot(m->perm->id), STAT_ANY, &other);
+	f.by_key = shown.key ? (int)sys(SYS_shmget, shown.key, 0, 0) : -ENOENT;
+	e = sysv_plan(r, "shm", &shown, &f);
+	if (e || f.r_stat || shown.outside)
+		return e;
+	if (s.shm_segsz != m->size)
+		return refuse(&r->blockers, 0, title, "it has another size by now", "remove it (ipcrm -m)");
+	return s.shm_nattch ? refuse(&r->blockers, 0, title, "somebody has it attached",
+				     "end who uses it, or restore in another ipc namespace")
+			    : 0;
 }
 
 static int get(const SysvShm *m, int32_t key)
 {
-	int flags = IPC_CREAT | IPC_EXCL | (int)m->mode;
+	int flags = IPC_CREAT | IPC_EXCL | (int)m->perm->mode;
 	struct sysv_self self = { .changed = false };
 	int id, e;
 
 	if (m->has_page_shift) /* huge pages are a privilege of the user that makes it */
 		flags |= SHM_HUGETLB | (int)(m->page_shift << HUGE_SHIFT_AT);
-	e = sysv_next_id("shm", m->shmid);
+	e = sysv_next_id("shm", m->perm->id);
 	if (!e && !m->has_page_shift)
-		e = sysv_become(m->cuid, m->cgid, &self);
+		e = sysv_become(m->perm->cuid, m->perm->cgid, &self);
 	if (e)
 		return e;
 	id = (int)sys(SYS_shmget, key, m->size, flags);
@@ -232,22 +213,22 @@ static int get(const SysvShm *m, int32_t key)
 static int make(const SysvShm *m)
 {
 	struct shmid_ds s;
-	int id = get(m, m->key), e;
+	int id = get(m, m->perm->key), e;
 
 	if (id == -EEXIST && m->removed) /* its key is only a part of a name by now */
 		id = get(m, IPC_PRIVATE);
 	if (id < 0)
-		return fail(id, "make segment %" PRId32 " of %" PRIu64 " bytes", m->shmid, m->size);
-	e = id == m->shmid ? control(id, IPC_STAT, &s) : -EBUSY;
-	s.shm_perm.uid = m->uid;
-	s.shm_perm.gid = m->gid;
-	if (!e && (m->uid != m->cuid || m->gid != m->cgid || m->has_page_shift))
+		return fail(id, "make segment %" PRId32 " of %" PRIu64 " bytes", m->perm->id, m->size);
+	e = id == m->perm->id ? control(id, IPC_STAT, &s) : -EBUSY;
+	s.shm_perm.uid = m->perm->uid;
+	s.shm_perm.gid = m->perm->gid;
+	if (!e && (m->perm->uid != m->perm->cuid || m->perm->gid != m->perm->cgid || m->has_page_shift))
 		e = control(id, IPC_SET, &s);
 	if (!e && m->locked)
 		e = control(id, SHM_LOCK, NULL);
 	if (e)
 		(void)control(id, IPC_RMID, NULL); /* just made */
-	return e ? fail(e, "make segment %" PRId32 " with its id and owner", m->shmid) : 0;
+	return e ? fail(e, "make segment %" PRId32 " with its id and owner", m->perm->id) : 0;
 }
 
 /* What an earlier user left where the checkpoint has holes goes. */
@@ -256,14 +237,14 @@ static int load(struct restore *r, struct world_object *o)
 	const SysvShm *m = o->msg;
 	uint64_t page = m->has_page_shift ? 1ull << m->page_shift : PAGE_BYTES;
 	uint64_t len = (m->size + page - 1) & -page;
-	long at = sys(SYS_shmat, m->shmid, 0, 0), e;
+	long at = sys(SYS_shmat, m->perm->id, 0, 0), e;
 
 	if (at < 0)
-		return fail(at, "attach segment %" PRId32, m->shmid);
+		return fail(at, "attach segment %" PRId32, m->perm->id);
 	o->attached = (char *)at;
 	e = o->made ? 0 : sys(SYS_madvise, at, len, MADV_REMOVE);
 	if (e)
-		return fail(e, "clear segment %" PRId32, m->shmid);
+		return fail(e, "clear segment %" PRId32, m->perm->id);
 	return m->has_content ? memory_load_content(r, m->content, o->attached, len) : 0;
 }
 
@@ -272,7 +253,7 @@ static int detach(struct world_object *o)
 	long e = o->attached ? sys(SYS_shmdt, o->attached) : 0;
 
 	o->attached = NULL;
-	return e ? fail(e, "detach segment %" PRId32, ((const SysvShm *)o->msg)->shmid) : 0;
+	return e ? fail(e, "detach segment %" PRId32, ((const SysvShm *)o->msg)->perm->id) : 0;
 }
 
 static int create(struct restore *r, struct world_object *o)
@@ -281,15 +262,15 @@ static int create(struct restore *r, struct world_object *o)
 	struct shmid_ds s;
 	int e = 0;
 
-	if (m->outside)
+	if (m->perm->outside)
 		return 0;
-	if (control(m->shmid, IPC_STAT, &s)) {
+	if (control(m->perm->id, IPC_STAT, &s)) {
 		e = make(m);
 		o->made = !e;
 	}
 	e = e ?: load(r, o);
 	if (!e && m->removed)
-		e = control(m->shmid, IPC_RMID, NULL);
+		e = control(m->perm->id, IPC_RMID, NULL);
 	return e ?: m->removed ? 0 : detach(o);
 }
 
@@ -302,11 +283,11 @@ static int settle(struct restore *r, struct world_object *o)
 static void undo(struct restore *r, struct world_object *o)
 {
 	const SysvShm *m = o->msg;
-	int e = m->removed && o->attached ? 0 : control(m->shmid, IPC_RMID, NULL);
+	int e = m->removed && o->attached ? 0 : control(m->perm->id, IPC_RMID, NULL);
 
 	(void)r;
 	if (e && e != -EIDRM && e != -EINVAL)
-		(void)fail(e, "remove segment %" PRId32, m->shmid);
+		(void)fail(e, "remove segment %" PRId32, m->perm->id);
 	(void)detach(o); /* reported there */
 }
 
