@@ -2,6 +2,7 @@
  * System V message queues: messages of several types in order, an empty message, a large one, a
  * size of its own, a key.
  */
+/* harness: forgets */
 #include "test.h"
 
 #include <sys/msg.h>

@@ -2,6 +2,7 @@
  * System V semaphores: values, key, owner; a task of two waits for one, and the others still can
  * use all. One set was never used.
  */
+/* harness: forgets */
 #include "test.h"
 
 #include <sys/sem.h>

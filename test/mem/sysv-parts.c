@@ -2,6 +2,7 @@
  * System V shared memory in parts: protected, partly unmapped, larger than its size tells, with a
  * key and a user of its own; one that nobody has attached; one removed that somebody reads only.
  */
+/* harness: forgets */
 #include "test.h"
 
 #include <sys/mman.h>
