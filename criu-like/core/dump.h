@@ -25,6 +25,8 @@ struct dump_options {
 struct file_looks; /* core/file/file-look.c */
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
+struct world; /* core/world.c */
+struct queue_seen;
 struct memory; /* core/memory/memory.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
@@ -45,9 +47,12 @@ struct dump {
 	struct file_space *files;
 	struct inode_space *inodes;
 	struct memory *memory;
+	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
 	struct tty_tree *ttys;
+	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */
+	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
 };

@@ -26,6 +26,7 @@ struct restore_options {
 struct fd_pool;   /* core/file/file.h: descriptors opened before the fork, for several tasks */
 struct file_plan; /* core/file/file.h */
 struct mem_plan;  /* core/memory/memory.h */
+struct world;     /* core/world.c */
 struct inode_space;
 struct task_records; /* core/task-kinds.h */
 
@@ -40,6 +41,7 @@ struct restore {
 	struct file_plan *files;
 	struct inode_space *inodes;
 	struct mem_plan *memory;
+	struct world *world;
 	struct task_records *task_records;
 	struct journal *journal;
 	uint64_t area_base; /* where the area (blob, report page, programs) lies in every task */

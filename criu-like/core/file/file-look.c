@@ -55,7 +55,7 @@ const char *opaque_reason(const char *link, const char **ret_remedy)
 static bool worth_a_look(const char *link)
 {
 	return strncmp(link, "pipe:", 5) && (*link != '/' || !strncmp(link, "/dev/", 5) ||
-					     !strncmp(link, "/memfd:", 7));
+					     !strncmp(link, "/secretmem", 10));
 }
 
 struct file_look { /* one process */

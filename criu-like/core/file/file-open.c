@@ -61,6 +61,8 @@ static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 			for (unsigned int i = 0; i < range->n; i++)
 				*vec_push(&r->arena, &used.v) = range->first + i;
 	}
+	for (unsigned int i = 0; i < r->files->parked.n; i++)
+		*vec_push(&r->arena, &used.v) = r->files->parked.first + i;
 	vec_sort(&used.v, compare);
 	*ret = numbers_gap(used.v.v, used.v.n, n);
 	r->files->highest = used.v.n ? used.v.v[used.v.n - 1] : 0;

@@ -31,6 +31,17 @@ int memory_look(struct dump *d)
 	return 0;
 }
 
+struct memory *memory_state(struct dump *d)
+{
+	if (d->memory)
+		return d->memory;
+	d->memory = arena_new(&d->arena, struct memory);
+	map_init(&d->memory->link_mode, &d->arena);
+	for (size_t i = 0; i < array_size(d->memory->object); i++)
+		map_init(&d->memory->object[i], &d->arena);
+	return d->memory;
+}
+
 static int read_vmas(struct dump *d, const struct task *t)
 {
 	struct mm *m = arena_new(&d->arena, struct mm);
@@ -207,20 +218,20 @@ static int dump_space(struct dump *d, const struct task *t, struct mm *m)
 	return r ?: append_mm(d, t, m);
 }
 
-int memory_dump(struct dump *d)
+int memory_map(struct dump *d)
 {
-	int r;
+	int r = own_vdso_find(&d->arena, &memory_state(d)->vdso) ?: create_images(d);
 
-	d->memory = arena_new(&d->arena, struct memory);
-	map_init(&d->memory->link_mode, &d->arena);
-	for (size_t i = 0; i < array_size(d->memory->object); i++)
-		map_init(&d->memory->object[i], &d->arena);
-	r = own_vdso_find(&d->arena, &d->memory->vdso) ?: create_images(d);
 	vec_foreach(t, &d->tree.task)
 		if (!r && owns_mm(*t))
 			r = read_vmas(d, *t);
-	if (r || d->blockers.list.n)
-		return r ?: -ENOTSUP;
+	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
+}
+
+int memory_dump(struct dump *d)
+{
+	int r = 0;
+
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
 		r = dump_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
 	r = r ?: memory_dump_content(d);
