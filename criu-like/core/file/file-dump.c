@@ -282,6 +282,16 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 	return r;
 }
 
+int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg)
+{
+	int fd = sys_fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(fd, "keep a copy of descriptor %d", p->number);
+	*vec_push(&d->arena, &d->files->after) = (struct fd_kept){ p->id, fd, k, msg };
+	return 0;
+}
+
 /* --- tables --------------------------------------------------------------------------------------
  */
 
@@ -386,5 +396,24 @@ int files_dump(struct dump *d)
 	r = image_finish(f->ofd_image);
 	for (size_t i = 0; fd_kinds[i] && !r; i++)
 		r = f->kind_image[i] ? image_finish(f->kind_image[i]) : 0;
+	return r;
+}
+
+static int after_kind(struct dump *d, const struct fd_kind *k)
+{
+	VEC(struct fd_kept) kept = { 0 };
+
+	vec_foreach(it, &d->files->after)
+		if (it->kind == k)
+			*vec_push(&d->arena, &kept) = *it;
+	return kept.n && k->after ? k->after(d, kept.v, kept.n) : 0;
+}
+
+int files_after(struct dump *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; fd_kinds[i] && !r && d->files; i++)
+		r = after_kind(d, fd_kinds[i]);
 	return r;
 }

@@ -29,6 +29,7 @@ struct file_space {
 	VEC(PosixLock *) posix;	 /* of the table at hand */
 	VEC(uint32_t) posix_ofd; /* parallel: the description it was seen through */
 	VEC(int) kept;		 /* copies whose close would ask a file server */
+	VEC(struct fd_kept) after; /* by fd_keep() */
 };
 
 /* The description p->fd is a copy of; *ret_new tells that it was not met before. */
