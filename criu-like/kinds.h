@@ -35,10 +35,11 @@
 	X(posix_timers)    \
 	X(itimers)
 
-#define FD_KINDS(X)                                                                          \
-	X(external)                                                                          \
-	X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
-		X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(inotify) X(socketpair)
+#define FD_KINDS(X)                                                                               \
+	X(external)                                                                               \
+	X(pipe)                                                                                   \
+	X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) \
+		X(timerfd) X(epoll) X(pidfd) X(inotify) X(fanotify) X(socketpair)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(shmem) X(mapped_file) X(anon)

@@ -198,8 +198,11 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
 	r = r ?: probe(d, &p, buf, sizeof(buf));
-	if (!r && !find_kind(d, &p, &index))
-		r = refuse_unknown(d, &p);
+	if (!r) {
+		const struct fd_kind *k = find_kind(d, &p, &index);
+
+		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
+	}
 	copy_done(d, &p);
 	return r;
 }
