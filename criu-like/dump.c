@@ -172,10 +172,14 @@ static int commit(void *c)
 static int release(void *c)
 {
 	struct dump *d = c;
+	int r;
 
 	if (d->opt->leave_stopped)
 		return victim_release(d, VICTIM_STOP);
-	return d->opt->leave_running ? 0 : victim_release(d, VICTIM_KILL);
+	if (d->opt->leave_running)
+		return 0;
+	r = victim_release(d, VICTIM_KILL);
+	return r ?: files_after(d);
 }
 
 static const struct phase phases[] = {

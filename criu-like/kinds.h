@@ -53,6 +53,8 @@
 	X(timerfd)   \
 	X(epoll)     \
 	X(pidfd)     \
+	X(inotify)   \
+	X(fanotify)  \
 	X(socketpair)
 
 /* Kinds of mappings, in match order. */

@@ -183,8 +183,12 @@ static int settle(void *c)
 {
 	struct restore *r = c;
 	uint32_t n = (uint32_t)r->tree.thread.n;
-	int k = inode_remove_ghosts(r, false) ?: memory_settle(r) ?: world_settle(r);
+	int k = files_hold(r);
 
+	k = k ?: inode_remove_ghosts(r, false);
+	k = k ?: memory_settle(r);
+	k = k ?: world_settle(r);
+	k = k ?: files_settle(r);
 	files_close_shared(r);
 	memory_close(r);
 	area_pass(r, WORD_DIE, 1);

@@ -41,6 +41,7 @@ struct dump {
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
+	uint8_t checkpoint_id[16];
 	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
 	struct file_looks *looks; /* NULL: none */

@@ -37,6 +37,7 @@ struct restore {
 	struct blockers blockers;
 	struct tree tree;
 	struct image_set *set;
+	uint8_t checkpoint_id[16];
 	struct stats stats;
 	struct file_plan *files;
 	struct inode_space *inodes;

@@ -205,10 +205,11 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
 	r = r ?: probe(d, &p, false, buf, sizeof(buf));
-	if (!r && !find_kind(d, &p, &index))
-		r = refuse_unknown(d, &p);
-	else if (!r && fd_kinds[index]->look)
-		r = fd_kinds[index]->look(d, &p);
+	if (!r) {
+		const struct fd_kind *k = find_kind(d, &p, &index);
+
+		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
+	}
 	copy_done(d, &p);
 	return r;
 }
@@ -289,6 +290,16 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 		r = write_ofd(d, &p, l->kind);
 	copy_done(d, &p);
 	return r;
+}
+
+int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg)
+{
+	int fd = sys_fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(fd, "keep a copy of descriptor %d", p->number);
+	*vec_push(&d->arena, &d->files->after) = (struct fd_kept){ p->id, fd, k, msg };
+	return 0;
 }
 
 /* --- tables --------------------------------------------------------------------------------------
@@ -411,5 +422,24 @@ int files_dump(struct dump *d)
 	r = image_finish(f->ofd_image);
 	for (size_t i = 0; fd_kinds[i] && !r; i++)
 		r = f->kind_image[i] ? image_finish(f->kind_image[i]) : 0;
+	return r;
+}
+
+static int after_kind(struct dump *d, const struct fd_kind *k)
+{
+	VEC(struct fd_kept) kept = { 0 };
+
+	vec_foreach(it, &d->files->after)
+		if (it->kind == k)
+			*vec_push(&d->arena, &kept) = *it;
+	return kept.n && k->after ? k->after(d, kept.v, kept.n) : 0;
+}
+
+int files_after(struct dump *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; fd_kinds[i] && !r && d->files; i++)
+		r = after_kind(d, fd_kinds[i]);
 	return r;
 }

@@ -26,8 +26,6 @@ static const struct opaque {
 	  "unload it before the dump" },
 	{ "anon_inode:[userfaultfd]", "it is bound to the memory it watches",
 	  "close it before the dump" },
-	{ "anon_inode:[fanotify]", "marks of fanotify cannot be saved",
-	  "close it before the dump" },
 	{ "anon_inode:kvm", "virtual machines cannot be saved",
 	  "save the machine with its own tool" },
 	{ "anon_inode:[landlock-ruleset]", "its rules cannot be read", "close it before the dump" },

@@ -39,6 +39,7 @@ struct file_space {
 	struct map answers;	 /* table -> struct fd_answers */
 	struct map locked;	 /* inode numbers of files with locks on them */
 	bool lock_anywhere;	 /* the kernel does not show all locks: any file may have one */
+	VEC(struct fd_kept) after; /* by fd_keep() */
 };
 
 void files_space_init(struct dump *d);

@@ -46,6 +46,16 @@ int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret);
 /* refuse() for this descriptor. */
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
 
+/* A copy of a descriptor that stays open until the tree is dead: for `after`. */
+struct fd_kept {
+	uint32_t id;
+	int fd;
+	const struct fd_kind *kind;
+	const void *msg;
+};
+/* Keeps one, for the kind whose dump() is running. */
+int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg);
+
 /* A description that has been met; for kinds that refer to others (`dump_last`). */
 struct fd_seen {
 	uint32_t id;
@@ -81,6 +91,7 @@ struct fd_obj { /* restore: one description */
 	VEC(struct fd_obj *)
 	needs; /* opened before this one; open in this process in fill() and finish() */
 	struct fd_obj *twin; /* created together with that one (a ring); set in plan_group() */
+	void *own;	     /* what the kind keeps during the restore */
 };
 
 struct fd_kind {
@@ -92,6 +103,9 @@ struct fd_kind {
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
 	/* Before the freeze: refuse what outside can already tell (optional). */
 	int (*look)(struct dump *d, struct fd_probe *p);
+	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
+	 */
+	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
 	int (*plan)(struct restore *r, struct fd_obj *o);
 	/*
 	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook
@@ -108,6 +122,12 @@ struct fd_kind {
 	 * in this process (epoll items; controlling terminals...).
 	 */
 	int (*finish)(struct self *s, const struct fd_obj *obj, int fd);
+	/*
+	 * In the coordinator, for shared descriptions: hold() when every task is complete and
+	 * ghosts still have names, settle() when they have none: the last that happens to files.
+	 */
+	int (*hold)(struct restore *r, const struct fd_obj *obj);
+	int (*settle)(struct restore *r, const struct fd_obj *obj, int fd);
 	/*
 	 * For objects with `in_blob`: open() made anything, and this opens the real one, in the
 	 * blob of each process that has a table with it, when all threads exist.
@@ -126,6 +146,7 @@ int files_look(struct dump *d);
 /* Questions about the descriptors of this thread's table, for the program that it will run. */
 int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
+int files_after(struct dump *d); /* the tree is dead */
 
 int files_plan(struct restore *r);
 /*
@@ -148,6 +169,9 @@ void files_end(struct self *s);
 /* In the task: opens what is private, puts everything at its number, closes all else but the
  * reserved. */
 int files_apply(struct self *s);
+/* Coordinator: calls hold(), settle() of the kinds. */
+int files_hold(struct restore *r);
+int files_settle(struct restore *r);
 /* Coordinator: closes its copies, before any task runs. */
 void files_close_shared(struct restore *r);
 /*
