@@ -14,6 +14,7 @@ struct dump_options {
 	pid_t pid;
 	int images_fd, work_fd;
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
+	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */
@@ -25,6 +26,7 @@ struct dump_options {
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory/memory.h */
+struct net_lock; /* core/net-lock.c */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct victim_tree; /* core/stop/stopped.h: what the tracer knows */
@@ -46,4 +48,5 @@ struct dump {
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
+	struct net_lock *lock; /* NULL: nobody asked yet */
 };
