@@ -64,12 +64,12 @@ static bool split(const union inet_name *n, uint8_t addr[16], uint16_t *ret_port
 int connection_pair(int fd, struct nft_pair *ret)
 {
 	union inet_name local = { 0 }, remote = { 0 };
-	uint32_t local_len = sizeof(local), remote_len = sizeof(remote);
+	uint32_t len = sizeof(local); /* then that of the family: more is refused */
 	struct nft_pair p = { 0 };
-	long r = sys(SYS_getsockname, fd, &local, &local_len);
+	long r = sys(SYS_getsockname, fd, &local, &len);
 
 	if (!r)
-		r = sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &remote, &remote_len);
+		r = sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &remote, &len);
 	if (r)
 		return (int)r;
 	p.v6 = split(&local, p.local, &p.local_port);

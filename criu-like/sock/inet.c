@@ -112,6 +112,12 @@ static bool is_raw(const Inet *m)
 	return m->type == SOCK_RAW;
 }
 
+/* It shares its port by force (TCP_REPAIR), and even with listeners. */
+static bool is_connection(const Inet *m)
+{
+	return m->type == SOCK_STREAM && m->peer;
+}
+
 static int option_of(const Inet *m, int level, int name)
 {
 	return socket_option_int(m->n_option, m->option, (const int[]){ level, name }, 0);
@@ -183,7 +189,7 @@ int inet_bind(int fd, const Inet *m)
 		r = socket_set_int(fd, level, free_name, 1);
 	if (!r && !m->local->port && !is_raw(m)) /* an address alone */
 		r = socket_set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	if (!r && !is_raw(m))
+	if (!r && !is_raw(m) && !is_connection(m))
 		r = socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!r && (m->reuseport || option_of(m, SOL_SOCKET, SO_REUSEPORT)))
 		r = socket_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -309,7 +315,7 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 		return device < 0 ? device : 0;
 	/* Connections that ended with the tree may still wait in the kernel (TIME_WAIT). */
 	reuse = m->type == SOCK_STREAM || option_of(m, SOL_SOCKET, SO_REUSEADDR);
-	e = try_name(m, device, reuse);
+	e = try_name(m, device, is_connection(m) ? -1 : reuse);
 	if (e == -EADDRNOTAVAIL)
 		return refuse(&r->blockers, 0, object, "this host does not have its address",
 			      "give the address to an interface");

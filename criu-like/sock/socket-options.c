@@ -99,6 +99,15 @@ static bool is_connected(int fd)
 	return !sys(SYS_getpeername, fd, &a, &len);
 }
 
+/* Streams cannot set them; accepted ones show what the first packet had. */
+static bool is_multicast(const struct socket_option_row *row)
+{
+	return (row->level == IPPROTO_IP &&
+		(row->name == IP_MULTICAST_IF || row->name == IP_MULTICAST_TTL)) ||
+	       (row->level == IPPROTO_IPV6 &&
+		(row->name == IPV6_MULTICAST_IF || row->name == IPV6_MULTICAST_HOPS));
+}
+
 /* 1: there is a value, 0: there is none. */
 static int ask_one(struct dump *d, struct fd_probe *p, const struct socket_option_row *row,
 		   SocketOption *o)
@@ -138,7 +147,7 @@ int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, Socke
 		SocketOption o = SOCKET_OPTION__INIT;
 		int r;
 
-		if (!applies(row->level, &t))
+		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)))
 			continue;
 		o.level = row->level;
 		o.name = row->name;

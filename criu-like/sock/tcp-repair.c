@@ -13,6 +13,7 @@
  */
 #include "sock/tcp-repair.h"
 
+#include <asm/ioctls.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/sockios.h>
@@ -27,7 +28,8 @@
 #include "sock/socket-options.h"
 #include "sock/tcp-segment.h"
 
-enum { REPAIR_OFF_NO_PROBE = -1, CHUNK_BYTES = 64 << 10, QUEUES_BYTES_MAX = 60 << 20 };
+enum { REPAIR_OFF_NO_PROBE = -1, CHUNK_BYTES = 64 << 10, QUEUES_BYTES_MAX = 60 << 20,
+       MSS_MAX = 32767, MSS_MIN = 88 };
 enum { OPTION_TIMESTAMPS = 1, OPTION_SACK = 2, OPTION_WSCALE = 4 }; /* tcpi_options */
 enum { KIND_MSS = 2, KIND_WSCALE = 3, KIND_SACK = 4, KIND_TIMESTAMP = 8 };
 enum {
@@ -225,7 +227,7 @@ int tcp_repair_check(const struct fd_obj *o, const Tcp *m)
 	if (c && m->inet->local && m->inet->peer && c->unsent <= c->send.len &&
 	    c->has_snd_wscale == c->has_rcv_wscale &&
 	    (!scaled || (c->snd_wscale < 15 && c->rcv_wscale < 15)) &&
-	    (m->state == SYN_SENT || (c->window && c->has_mss)))
+	    (m->state == SYN_SENT || (c->window && c->has_mss && c->mss >= MSS_MIN)))
 		return 0;
 	return fail(-EPROTO, "image 'tcp': description %" PRIu32 " is no connection", o->id);
 }
@@ -318,9 +320,47 @@ static int fill_queues(int fd, const TcpConnection *c)
 	return r ? fail(r, "fill the send queue of a connection") : 0;
 }
 
+static int connect_to(int fd, const struct sockaddr *peer)
+{
+	size_t len = peer->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+						: sizeof(struct sockaddr_in6);
+	long r = sys(SYS_connect, fd, peer, len);
+
+	return r && r != -EINPROGRESS ? fail(r, "connect a restored socket") : 0;
+}
+
 struct ends {
 	const struct sockaddr *local, *peer;
 };
+
+/*
+ * What a segment may hold is computed at connect, from the largest one the peer takes, which the
+ * kernel is told only afterwards. A program's own limit is known before; it ends at 32767.
+ */
+static int connect_with_mss(int fd, const TcpConnection *c, const struct sockaddr *peer)
+{
+	int r = socket_set_int(fd, IPPROTO_TCP, TCP_MAXSEG,
+			       c->mss < MSS_MAX ? (int)c->mss : MSS_MAX);
+
+	if (r)
+		return fail(r, "set the segment size of a connection");
+	r = connect_to(fd, peer);
+	if (!r)
+		r = socket_set_int(fd, IPPROTO_TCP, TCP_MAXSEG, 0);
+	return r;
+}
+
+/* IPv4 computes it again when options of its header are set: those that are there. */
+static int compute_mss(int fd)
+{
+	uint8_t options[40];
+	uint32_t len = sizeof(options);
+	long r = sys(SYS_getsockopt, fd, IPPROTO_IP, IP_OPTIONS, options, &len);
+
+	if (!r)
+		r = sys(SYS_setsockopt, fd, IPPROTO_IP, IP_OPTIONS, options, len);
+	return r ? fail(r, "compute the segment size of a connection") : 0;
+}
 
 static int inject(const Tcp *m, const struct ends *e, uint8_t flags, bool of_fin)
 {
@@ -394,15 +434,6 @@ static int check_state(int fd, uint32_t want)
 	return 0;
 }
 
-static int connect_to(int fd, const struct sockaddr *peer)
-{
-	size_t len = peer->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-						: sizeof(struct sockaddr_in6);
-	long r = sys(SYS_connect, fd, peer, len);
-
-	return r && r != -EINPROGRESS ? fail(r, "connect a restored socket") : 0;
-}
-
 /* The first packet is lost in the network lock, and sent again in time. */
 static int restore_connecting(int fd, const Tcp *m, const struct sockaddr *peer)
 {
@@ -425,7 +456,7 @@ int tcp_repair_restore(int fd, const Tcp *m, const struct sockaddr *local,
 		return restore_connecting(fd, m, peer);
 	r = set_start(fd, m);
 	if (!r)
-		r = connect_to(fd, peer);
+		r = connect_with_mss(fd, m->connection, peer);
 	if (!r)
 		r = set_agreed(fd, m->connection);
 	if (!r)
@@ -436,5 +467,7 @@ int tcp_repair_restore(int fd, const Tcp *m, const struct sockaddr *local,
 		r = select_queue(fd, TCP_NO_QUEUE);
 	if (!r && m->state != CLOSED)
 		r = set_window(fd, m->connection->window);
+	if (!r && m->state != CLOSED)
+		r = compute_mss(fd);
 	return r ? r : check_state(fd, m->state);
 }

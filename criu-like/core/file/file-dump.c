@@ -186,6 +186,7 @@ static int refuse_unknown(struct dump *d, struct fd_probe *p)
 int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 {
 	struct fd_probe p = { .task = t, .number = (int)number, .fd = -1 };
+	const struct fd_kind *k = NULL;
 	char buf[4096];
 	size_t index;
 	int r;
@@ -198,8 +199,12 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
 	r = r ?: probe(d, &p, buf, sizeof(buf));
-	if (!r && !find_kind(d, &p, &index))
+	if (!r)
+		k = find_kind(d, &p, &index);
+	if (!r && !k)
 		r = refuse_unknown(d, &p);
+	else if (!r && k->look)
+		r = k->look(d, &p);
 	copy_done(d, &p);
 	return r;
 }
