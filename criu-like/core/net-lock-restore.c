@@ -47,7 +47,8 @@ static int read_name(void *c, uint32_t id, const ProtobufCMessage *m)
 
 	(void)id;
 	*name = ((const NetLock *)m)->table;
-	return is_ours(*name) ? 0 : fail(-EPROTO, "image 'net_lock': '%s' is no name of ours", *name);
+	return is_ours(*name) ? 0
+			      : fail(-EPROTO, "image 'net_lock': '%s' is no name of ours", *name);
 }
 
 int net_lock_restore(struct restore *r)

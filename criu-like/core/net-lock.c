@@ -182,7 +182,8 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 		d->lock = lock_new(d);
 		vec_foreach(pid, &d->seen) {
 			const char *path = arena_printf(&d->arena, "/proc/%d", *pid);
-			_close_ int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+			_close_ int dir =
+				sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 			_close_ int pidfd = (int)sys(SYS_pidfd_open, *pid, 0);
 			struct task t = { .pid = *pid, .proc_fd = dir, .pidfd = pidfd };
 

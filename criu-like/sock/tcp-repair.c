@@ -427,10 +427,11 @@ static int check_state(int fd, uint32_t want)
 	if (r)
 		return fail(r, "ask a restored connection for its state");
 	if (state != want)
-		return fail(-EPROTO,
-			    "a restored connection is in state %u instead of %u (a packet filter of "
-			    "this host may have dropped what ends its streams)",
-			    state, want);
+		return fail(
+			-EPROTO,
+			"a restored connection is in state %u instead of %u (a packet filter of "
+			"this host may have dropped what ends its streams)",
+			state, want);
 	return 0;
 }
 

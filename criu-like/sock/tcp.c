@@ -34,8 +34,14 @@
 #include "sock/socket-options.h"
 #include "sock/tcp-repair.h"
 
-enum { MPTCP_PROTOCOL = 262, STATE_SYN_SENT = 2, STATE_SYN_RECV, STATE_CLOSED = 7, STATE_LISTEN = 10,
-       STATE_CLOSING };
+enum {
+	MPTCP_PROTOCOL = 262,
+	STATE_SYN_SENT = 2,
+	STATE_SYN_RECV,
+	STATE_CLOSED = 7,
+	STATE_LISTEN = 10,
+	STATE_CLOSING
+};
 enum { SHUT_RECEIVE = 1, SHUT_ALL = 2 };
 
 static bool match(struct dump *d, struct fd_probe *p)

@@ -69,6 +69,8 @@ def option_lines(fd, s):
                 continue
             if (level, number) == (socket.IPPROTO_TCP, 2) and connected(s):
                 continue    # what a segment holds now: depends on the windows when it was computed
+            if (level, number) == (socket.IPPROTO_IPV6, 26) and s.type == socket.SOCK_STREAM and connected(s):
+                continue    # IPV6_V6ONLY: a socket with a name has it, a connected one does not care
             try:
                 yield f"option {level}:{number} {s.getsockopt(level, number, 256).hex()}"
             except OSError:
