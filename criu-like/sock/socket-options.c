@@ -91,12 +91,13 @@ static void add(struct dump *d, size_t *n, SocketOption ***list, const SocketOpt
 	(*list)[(*n)++] = copy;
 }
 
+/* Or was, before it was closed. */
 static bool is_connected(int fd)
 {
-	struct sockaddr_storage a;
-	uint32_t len = sizeof(a);
+	sa_family_t family;
+	uint32_t len = sizeof(family);
 
-	return !sys(SYS_getpeername, fd, &a, &len);
+	return !sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &family, &len);
 }
 
 /* Streams cannot set them; accepted ones show what the first packet had. */

@@ -54,8 +54,9 @@ TIMES = {29, 35, 37, 63, 64, 65}            # SCM_TIMESTAMP...: when it arrived
 
 
 def connected(s):
+    """Or was, before it was closed (SO_PEERNAME)."""
     try:
-        return bool(s.getpeername())
+        return bool(s.getsockopt(socket.SOL_SOCKET, 28, 2))
     except OSError:
         return False
 
