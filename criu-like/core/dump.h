@@ -26,6 +26,7 @@ struct dump_options {
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory/memory.h */
+struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
@@ -49,4 +50,5 @@ struct dump {
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
 	struct net_lock *lock; /* NULL: nobody asked yet */
+	struct net_guard *guard; /* NULL: not started */
 };

@@ -18,7 +18,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/log.h"
+#include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "net_lock.pb-c.h"
 
@@ -115,6 +115,7 @@ int net_lock_dump(struct dump *d)
 
 void net_lock_lift(struct dump *d)
 {
+	net_guard_end(d);
 	if (d->lock)
 		fd_close(&d->lock->socket);
 }
@@ -149,6 +150,7 @@ int net_lock_keep(struct dump *d)
 	struct nft_block b;
 	int r;
 
+	net_guard_end(d);
 	if (!d->lock || !d->lock->name)
 		return 0;
 	r = hold_copies(d);

@@ -4,7 +4,7 @@
  *
  * Repair mode takes SO_REUSEADDR away, and packets go on arriving, so it is on for the few
  * microseconds of reading only, under the network lock; a guardian process turns it off again
- * should the tool die in between (tcp-guardian.c). What of the send queue was never sent is written
+ * should the tool die in between (core/net-guard.h). What of the send queue was never sent is written
  * without repair mode, for the kernel has to know that it was not. Ends of streams: ours by
  * shutdown(2), the peer's and its acknowledgements by segments (tcp-segment.c).
  *
@@ -24,6 +24,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "sock/socket-options.h"
 #include "sock/tcp-segment.h"
@@ -189,8 +190,11 @@ static int refuse_queues(struct dump *d, struct fd_probe *p, const struct queues
 
 int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 {
-	int reuse = (int)socket_int(p->fd, SOL_SOCKET, SO_REUSEADDR);
-	int offset = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF);
+	const struct net_guarded guarded = {
+		.fd = p->fd,
+		.reuse = (int)socket_int(p->fd, SOL_SOCKET, SO_REUSEADDR),
+		.peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF),
+	};
 	struct queues q = { 0 };
 	int r = measure(p->fd, m->state, &q), e;
 
@@ -199,18 +203,20 @@ int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 	m->connection = arena_new(&d->arena, TcpConnection);
 	tcp_connection__init(m->connection);
 	m->connection->unsent = (uint32_t)q.unsent;
-	if (!r && offset >= 0)
+	if (r)
+		return fail(r, "descriptor %d: measure its queues", p->number);
+	r = net_guard_set(d, &guarded);
+	if (r)
+		return r;
+	if (guarded.peek >= 0)
 		r = socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, -1);
 	if (!r)
 		r = tcp_repair_begin(p->fd);
-	if (r)
-		return fail(r, "descriptor %d: begin to read the connection", p->number);
-	r = read_state(d, p->fd, &q, m);
-	e = tcp_repair_end(p->fd, false);
-	if (!e)
-		e = socket_set_int(p->fd, SOL_SOCKET, SO_REUSEADDR, reuse);
-	if (!e && offset >= 0)
-		e = socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, offset);
+	if (!r)
+		r = read_state(d, p->fd, &q, m);
+	e = net_guard_mend(&guarded);
+	e = e ? net_guard_mend(&guarded) : 0;
+	net_guard_clear(d);
 	if (r || e)
 		return fail(r ? r : e, "descriptor %d: read the connection", p->number);
 	return 0;
