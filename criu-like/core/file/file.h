@@ -137,6 +137,11 @@ struct fd_kind {
 	 */
 	int (*stage)(struct prog *p, const struct stage_at *at, const struct fd_obj *obj,
 		     int number);
+	/*
+	 * In the coordinator, with a copy: the tree is whole and about to run, the network is open
+	 * again. Too late to fail.
+	 */
+	void (*last)(const struct fd_obj *obj, int fd);
 };
 extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 
@@ -181,6 +186,9 @@ void files_close_shared(struct restore *r);
  */
 /* Operations of descriptor kinds for the leader's program. */
 int files_stage(struct prog *p, const struct stage_at *at);
+/* All threads are stopped: takes copies of what has a `last` hook. */
+int files_last_prepare(struct restore *r);
+void files_last(struct restore *r);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
 const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 /* Whether the task has a number for it. */
