@@ -124,6 +124,7 @@ static int prepare(void *c)
 static void undo_prepare(void *c)
 {
 	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
+	(void)inode_end_puts(c, false);	     /* as above */
 }
 
 static int fork_tree(void *c)
@@ -226,10 +227,11 @@ static int commit(void *c)
 	struct restore *r = c;
 	int k = attach_release(r);
 
-	if (!k)
-		(void)inode_remove_ghosts(r,
-					  true); /* reported; the tasks run and keep their files */
-	return k;
+	if (k)
+		return k;
+	(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+	(void)inode_end_puts(r, true);	    /* as above */
+	return 0;
 }
 
 static const struct phase phases[] = {

@@ -1,6 +1,6 @@
 #pragma once
 #include "core/file/file.h"
-#include "socketpair.pb-c.h"
+#include "socket_option.pb-c.h"
 
 /* Options of SOL_SOCKET that differ from a new socket's, and back. */
 int socket_options_dump(struct dump *d, const struct fd_probe *p, size_t *ret_n,
