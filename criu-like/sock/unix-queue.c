@@ -2,8 +2,9 @@
  * What waits in the queue of a unix socket, looked at with MSG_PEEK from an offset (SO_PEEK_OFF).
  *
  * A stream glues pieces together as far as sender and descriptors allow; a piece with descriptors
- * ends what one look yields, and where it begins is found by looking at less. An urgent byte ends a
- * look before it and begins the next. SO_PASSCRED is switched on meanwhile: it tells senders apart,
+ * ends what one look yields. Where each piece begins is found by looking with a buffer that ends
+ * in no memory: the kernel copies whole pieces only. An urgent byte ends a look before it and
+ * begins the next, as a piece of its own. SO_PASSCRED is switched on meanwhile: it tells senders apart,
  * and a message of no bytes from the end. A message of no bytes is told once by the kernel: an
  * earlier look (a dump with -R) hides it. A pending error would be taken by looking beyond the end
  * of a stream, so its length is asked first. All options are put back.
@@ -22,11 +23,12 @@
 #define SCM_PIDFD 4
 #endif
 #define PASS_RIGHTS 83 /* SO_PASSRIGHTS, 6.16+ */
-enum { BUFFER_BYTES = 256 << 10, CONTROL_BYTES = 8 << 10, MOST_FDS = 253 };
+enum { BUFFER_BYTES = 256 << 10, CONTROL_BYTES = 8 << 10, MOST_FDS = 253,
+       WINDOW_BYTES = 4096, NOWHERE = 16 /* an address where nothing can be */ };
 
 struct piece {
 	long n;
-	bool has_cred, explained; /* explained: it ended for another reason than an urgent byte */
+	bool has_cred;
 	struct ucred cred;
 	int fd[MOST_FDS];
 	size_t n_fd;
@@ -36,9 +38,12 @@ struct looking {
 	struct dump *d;
 	struct fd_probe *p;
 	Unix *m;
-	char *buf, *control;
+	char *buf, *control, *scratch;
 	size_t size;
 	struct piece at;
+};
+struct ends {
+	VEC(size_t) end;
 };
 
 static long set(int fd, int name, int value)
@@ -101,12 +106,7 @@ static int look_at(struct looking *l, size_t offset, size_t len)
 		return fail(-EMSGSIZE, "descriptor %d: more travels with a message in its queue "
 				       "than fits", l->p->number);
 	}
-	if (h.msg_namelen > sizeof(sa_family_t))
-		l->at.sender = (ProtobufCBinaryData){
-			h.msg_namelen - sizeof(sa_family_t),
-			arena_memdup(&l->d->arena, name.sun_path,
-				     h.msg_namelen - sizeof(sa_family_t))
-		};
+	unix_name_keep(&l->d->arena, &name, h.msg_namelen, &l->at.sender);
 	return 0;
 }
 
@@ -128,15 +128,15 @@ static int add_files(struct looking *l, UnixMessage *s)
 	return r;
 }
 
-/* The first n bytes of the piece at hand; its descriptors come with it if `files`. */
-static int add(struct looking *l, size_t n, bool files, UnixMessage **ret)
+/* n bytes of the piece at hand; its descriptors come with it if `files`. */
+static int add(struct looking *l, size_t from, size_t n, bool files, UnixMessage **ret)
 {
 	struct arena *a = &l->d->arena;
 	UnixMessage *s = arena_new(a, UnixMessage);
 	Unix *m = l->m;
 
 	unix_message__init(s);
-	s->bytes = (ProtobufCBinaryData){ n, arena_memdup(a, l->buf, n) };
+	s->bytes = (ProtobufCBinaryData){ n, arena_memdup(a, l->buf + from, n) };
 	s->has_sender = l->at.sender.len > 0;
 	s->sender = l->at.sender;
 	if (l->at.has_cred && l->at.cred.pid > 0) {
@@ -183,7 +183,7 @@ static int dump_messages(struct looking *l)
 		if (!l->at.n && !l->at.has_cred)
 			return 0; /* the end: something was shut down */
 		offset += (size_t)l->at.n;
-		r = add(l, (size_t)l->at.n, true, NULL);
+		r = add(l, 0, (size_t)l->at.n, true, NULL);
 		if (r)
 			return r;
 	}
@@ -192,27 +192,50 @@ static int dump_messages(struct looking *l)
 /* --- streams -------------------------------------------------------------------------------------
  */
 
-/* How much of the piece at `offset` lies before the bytes that descriptors belong to. */
-static int find_files(struct looking *l, size_t offset, size_t *ret)
+/*
+ * Where a piece ends that was sent by itself: the kernel copies one after the other, and gives up
+ * before the one that does not fit into memory that is there. Yields the last end up to `len`
+ * bytes behind `offset`; -EFAULT: not even the first one ends before that.
+ */
+static long look_for_end(struct looking *l, size_t offset, size_t len)
 {
-	size_t low = 1, high = (size_t)l->at.n; /* so many bytes yield them for certain */
+	struct iovec iov[2] = { { l->scratch, len }, { (void *)NOWHERE, BUFFER_BYTES } };
+	struct msghdr h = { .msg_iov = iov, .msg_iovlen = 2 };
+	long r = set(l->p->fd, SO_PEEK_OFF, (int)offset);
 
-	drop_fds(&l->at);
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int r = look_at(l, offset, middle);
-		bool any = l->at.n_fd > 0;
+	return r ?: sys(SYS_recvmsg, l->p->fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+}
 
-		drop_fds(&l->at);
-		if (r)
-			return r;
-		if (any)
-			high = middle;
-		else
-			low = middle + 1;
+/* Ends in the part that was looked at, which itself is one. They are found last first. */
+static int find_ends(struct looking *l, size_t offset, struct ends *ret)
+{
+	size_t total = (size_t)l->at.n, from = 0, window = WINDOW_BYTES;
+
+	ret->end.n = 0;
+	while (from < total) {
+		size_t len = total - from < window ? total - from : window, first = ret->end.n;
+		long n = len == total - from ? (long)len : look_for_end(l, offset + from, len);
+
+		if (n == -EFAULT) {
+			window *= 2;
+			continue;
+		}
+		while (n > 0) {
+			*vec_push(&l->d->arena, &ret->end) = from + (size_t)n;
+			n = n > 1 ? look_for_end(l, offset + from, (size_t)n - 1) : 0;
+		}
+		if (n < 0 && n != -EFAULT)
+			return fail(n, "descriptor %d: look into the queue", l->p->number);
+		for (size_t i = first, j = ret->end.n - 1; i < j; i++, j--) {
+			size_t swap = ret->end.v[i];
+
+			ret->end.v[i] = ret->end.v[j];
+			ret->end.v[j] = swap;
+		}
+		from = ret->end.v[ret->end.n - 1];
+		window = WINDOW_BYTES;
 	}
-	*ret = low - 1;
-	return look_at(l, offset, l->size);
+	return 0;
 }
 
 struct urgent { /* where the urgent byte may be */
@@ -221,56 +244,67 @@ struct urgent { /* where the urgent byte may be */
 	UnixMessage *at;
 };
 
-static bool same_cred(const struct ucred *a, const UnixMessage *b)
+/* A piece that begins where a look ended: because of an urgent byte? */
+static void consider(struct urgent *u, UnixMessage *s, bool explained)
 {
-	return b->cred ? a->pid == b->cred->pid && a->uid == b->cred->uid && a->gid == b->cred->gid
-		       : a->pid <= 0;
-}
-
-/* The message just added begins where a look ended: because of an urgent byte? */
-static void consider(struct urgent *u, UnixMessage *s, bool explained,
-		     const struct ucred *before)
-{
-	bool sure = !explained && same_cred(before, s);
-
-	if (!u->any || !s->bytes.len || (char)s->bytes.data[0] != u->byte || (u->sure && !sure))
+	if (!u->any || s->bytes.len != 1 || (char)s->bytes.data[0] != u->byte ||
+	    (u->sure && explained))
 		return;
 	u->at = s;
-	u->sure |= sure;
+	u->sure |= !explained;
+}
+
+/* All pieces of what one look yielded; descriptors belong to the last. */
+static int add_pieces(struct looking *l, const struct ends *e, UnixMessage **ret_first)
+{
+	size_t from = 0;
+	UnixMessage *s;
+	int r = 0;
+
+	for (size_t i = 0; i < e->end.n && !r; i++) {
+		r = add(l, from, e->end.v[i] - from, i + 1 == e->end.n, &s);
+		if (!i)
+			*ret_first = s;
+		from = e->end.v[i];
+	}
+	return r;
 }
 
 static int dump_stream(struct looking *l, size_t total, struct urgent *u)
 {
-	bool explained = true, first = true;
-	struct ucred before = { 0 };
-	size_t offset = 0, plain;
+	struct ends ends = { 0 };
 	UnixMessage *s = NULL;
+	size_t offset = 0;
 	int r = 0, mark = 0;
+	bool explained;
 
 	(void)sys_ioctl(l->p->fd, SIOCATMARK, &mark); /* 0 where there is none */
-	while (offset < total && !r) {
+	while (offset < total) {
+		struct ucred before = l->at.cred;
+		bool had_fds = l->m->n_queue && l->m->queue[l->m->n_queue - 1]->n_file;
+
 		r = look_at(l, offset, l->size);
 		if (r || l->at.n <= 0)
 			return r;
-		plain = 0;
-		if (l->at.n_fd)
-			r = find_files(l, offset, &plain);
+		if ((size_t)l->at.n == l->size) { /* cut: whose descriptors came is not clear */
+			drop_fds(&l->at);
+			l->at.n = look_for_end(l, offset, l->size - 1);
+		}
+		r = l->at.n < 0 ? fail(l->at.n, "descriptor %d: look into the queue", l->p->number)
+				: find_ends(l, offset, &ends);
 		if (r)
 			return r;
-		if (plain)
-			drop_fds(&l->at); /* they come with what follows */
-		plain = plain ? plain : (size_t)l->at.n;
-		r = add(l, plain, l->at.n_fd > 0, &s);
-		if (first && mark && u->any)
+		explained = had_fds || memcmp(&before, &l->at.cred, sizeof(before));
+		offset += (size_t)l->at.n;
+		r = r ?: add_pieces(l, &ends, &s);
+		if (r)
+			return r;
+		if (offset != (size_t)l->at.n)
+			consider(u, s, explained);
+		else if (mark && u->any)
 			*u = (struct urgent){ true, true, u->byte, s };
-		else if (!first)
-			consider(u, s, explained, &before);
-		explained = s->n_file || plain < (size_t)l->at.n || plain == l->size;
-		before = l->at.cred;
-		offset += plain;
-		first = false;
 	}
-	return r;
+	return 0;
 }
 
 static int dump_bytes(struct looking *l, bool urgent)
@@ -311,10 +345,12 @@ static void take_buffers(struct looking *l)
 		s->size = BUFFER_BYTES;
 		s->buf = arena_alloc(&l->d->arena, BUFFER_BYTES);
 		s->control = arena_alloc(&l->d->arena, CONTROL_BYTES);
+		s->scratch = arena_alloc(&l->d->arena, BUFFER_BYTES);
 	}
 	l->size = s->size;
 	l->buf = s->buf;
 	l->control = s->control;
+	l->scratch = s->scratch;
 }
 
 static int look_through(struct looking *l, bool urgent)

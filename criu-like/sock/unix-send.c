@@ -14,7 +14,8 @@
 #include "kernel/descriptor.h"
 #include "sock/unix.h"
 
-enum { CHUNK_BYTES = 32 << 10, ROOM_BYTES = 64 << 20, MOST_FILES = 253 };
+enum { CHUNK_BYTES = 32 << 10, ROOM_BYTES = 64 << 20, MOST_FILES = 253,
+       SMALL_BYTES = 768 /* what is charged for a message of few bytes */ };
 
 struct sending {
 	struct unix_end *to;
@@ -115,10 +116,10 @@ static bool is_named(const struct unix_end *e, const UnixMessage *m)
 }
 
 /* Somebody without a name who is connected to it and has something unread. */
-static struct unix_end *find_unnamed(const struct unix_end *to, size_t bytes)
+static struct unix_end *find_unnamed(const struct unix_end *to)
 {
 	vec_foreach(e, &to->world->end)
-		if ((*e)->peer == to && !(*e)->name && (*e)->left > (int64_t)bytes)
+		if ((*e)->peer == to && !(*e)->name && (*e)->left > 0)
 			return *e;
 	return NULL;
 }
@@ -138,9 +139,9 @@ static int find_sender(struct sending *s, int *ret_made)
 	if (!s->by_name)
 		return e ? unix_fd(e) : fail(-EPROTO, "a socket without a name has no sender");
 	a = m->has_sender ? unix_address_find(to->world, to->type, &m->sender) : NULL;
-	e = a ? a->owner : m->has_sender ? NULL : find_unnamed(to, m->bytes.len);
+	e = a ? a->owner : m->has_sender ? NULL : find_unnamed(to);
 	if (e) {
-		e->left -= (int64_t)m->bytes.len;
+		e->left -= SMALL_BYTES + (int64_t)(m->bytes.len > 192 ? m->bytes.len : 0);
 		return unix_fd(e);
 	}
 	if (a)

@@ -39,23 +39,27 @@ long unix_option(int fd, int name)
 	return r ? r : value;
 }
 
+int unix_name_keep(struct arena *a, const struct sockaddr_un *name, uint32_t len,
+		   ProtobufCBinaryData *ret)
+{
+	if (len <= sizeof(sa_family_t))
+		return 0;
+	ret->len = len - sizeof(sa_family_t);
+	if (ret->len > UNIX_NAME_BYTES)
+		ret->len = UNIX_NAME_BYTES; /* a path of 108 bytes is told with a terminator */
+	ret->data = arena_memdup(a, name->sun_path, ret->len);
+	if (ret->data[0])
+		ret->len = strnlen((const char *)ret->data, ret->len);
+	return 1;
+}
+
 int unix_name(struct arena *a, int fd, long call, ProtobufCBinaryData *ret)
 {
 	struct sockaddr_un name;
 	uint32_t len = sizeof(name);
 	long r = sys(call, fd, &name, &len);
 
-	if (r)
-		return (int)r;
-	if (len <= sizeof(sa_family_t))
-		return 0;
-	ret->len = len - sizeof(sa_family_t);
-	if (ret->len > UNIX_NAME_BYTES)
-		ret->len = UNIX_NAME_BYTES; /* a path of 108 bytes is told with a terminator */
-	ret->data = arena_memdup(a, name.sun_path, ret->len);
-	if (ret->data[0])
-		ret->len = strnlen((const char *)ret->data, ret->len);
-	return 1;
+	return r ? (int)r : unix_name_keep(a, &name, len, ret);
 }
 
 static bool match(struct dump *d, struct fd_probe *p)

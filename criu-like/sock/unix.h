@@ -23,12 +23,15 @@ struct unix_space {
 	struct map seen;	     /* inode -> itself, of the look */
 	bool in_flight;		     /* look: descriptors travel, some may be sockets */
 	VEC(struct unix_note) note;
-	char *buf, *control; /* to look into queues */
+	char *buf, *control, *scratch; /* to look into queues */
 	size_t size;
 };
 long unix_option(int fd, int name);
 /* getsockname() or getpeername(): 1 and the bytes behind the family, 0: none, -errno. */
 int unix_name(struct arena *a, int fd, long call, ProtobufCBinaryData *ret);
+/* 1: the bytes behind the family, of a path without the terminator; 0: none. */
+int unix_name_keep(struct arena *a, const struct sockaddr_un *name, uint32_t len,
+		   ProtobufCBinaryData *ret);
 /* Fills m->queue. */
 int unix_queue_dump(struct dump *d, struct fd_probe *p, Unix *m);
 
