@@ -57,5 +57,28 @@ struct task_kind {
 	int (*last)(struct restore *r, const struct thread *t, const void *msg);
 };
 
+/*
+ * Objects that belong to no task but to a namespace, and outlive their users (core/world.h). An
+ * object counts as the tree's if a task of the tree holds or made it.
+ */
+struct world_object;
+struct world_kind {
+	const char *name;
+	const ProtobufCMessageDescriptor *descriptor;
+	/* Before the freeze: refuse what can be seen then (optional). */
+	int (*look)(struct dump *d);
+	/* Everything stopped: finds the tree's objects, world_append() for each. */
+	int (*dump)(struct dump *d);
+	/* For each object, before anything is made (optional): refuse what cannot be. */
+	int (*plan)(struct restore *r, struct world_object *o);
+	/* The coordinator, before the first fork. Sets o->made if undo is to remove it. */
+	int (*create)(struct restore *r, struct world_object *o);
+	/* All tasks have what they need (optional). */
+	int (*settle)(struct restore *r, struct world_object *o);
+	/* The restore failed: takes away what create made. */
+	void (*undo)(struct restore *r, struct world_object *o);
+};
+
 /* The registry (kinds.c): NULL-terminated, in order. */
 extern const struct task_kind *const task_kinds[];
+extern const struct world_kind *const world_kinds[];

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/file/file.h"
 #include "core/stop/victim.h"
 #include "images/image.h"
 
@@ -141,7 +142,7 @@ static int ask(struct dump *d, struct inquiry *q)
 		prog_where(&q->prog, "ask for %s", kind->name);
 		r = kind->ask(d, &q->prog, q->thread, q->answers[k]);
 	}
-	return r;
+	return r ?: files_ask(d, &q->prog, q->thread);
 }
 
 /* The leader ended before its threads, and this thread is the first of those. */

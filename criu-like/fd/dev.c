@@ -54,7 +54,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 	if (r < 0)
 		return fail(r, "descriptor %d: look at the kernel log", p->number);
 	m->has_at_end = m->at_end = !r;
-	return inode_describe(d, p->task, p->fd, fd_link(d, p), p->mnt_id, &m->file);
+	return fd_describe(d, p, &m->file);
 }
 
 static int plan(struct restore *r, struct fd_obj *o)
