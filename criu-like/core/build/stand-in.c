@@ -98,8 +98,11 @@ int stand_in_run(const struct stand_in *s)
 	if (!pid)
 		live(s, maker, ready, go);
 	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);
-	if (pid > 0)
-		(void)sys(SYS_wait4, pid, &status, __WALL, NULL); /* our own child */
+	if (pid > 0) {
+		long end = sys(SYS_wait4, pid, &status, __WALL, NULL);
+
+		r = r ? r : end < 0 ? (int)end : 0;
+	}
 	for (int i = 0; i < 2; i++) {
 		(void)sys_close(ready[i]); /* nothing is in them any more */
 		(void)sys_close(go[i]);	   /* as above */
