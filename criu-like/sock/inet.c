@@ -168,6 +168,33 @@ static int try_name(const Inet *m, int device, int reuse)
 	return (int)sys(SYS_bind, fd, &a, len);
 }
 
+/* Whether the kernel by itself takes the local address for this peer. */
+static bool is_source(const Inet *m)
+{
+	_close_ int fd = (int)sys(SYS_socket, m->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 *in6;
+	union inet_address a;
+	uint32_t len = inet_address(m->peer, &a);
+
+	if (fd < 0 || sys(SYS_connect, fd, &a, len) || sys(SYS_getsockname, fd, &a, &len))
+		return false;
+	in6 = (struct sockaddr_in6 *)&a;
+	return !memcmp(&in6->sin6_addr, m->local->address.data, sizeof(in6->sin6_addr));
+}
+
+/*
+ * An IPv6 socket that is bound to an address is for IPv6 only from then on. One that is not got its
+ * address from the kernel, with its peer.
+ */
+static bool is_chosen_by_kernel(const Inet *m)
+{
+	const struct in6_addr *a = (const struct in6_addr *)m->local->address.data;
+
+	return m->family == AF_INET6 && m->type == SOCK_DGRAM && m->peer &&
+	       !option_of(m, IPPROTO_IPV6, IPV6_V6ONLY) && !IN6_IS_ADDR_UNSPECIFIED(a) &&
+	       !IN6_IS_ADDR_V4MAPPED(a) && is_source(m);
+}
+
 int inet_bind(int fd, const Inet *m)
 {
 	bool free = option_of(m, IPPROTO_IP, IP_FREEBIND) ||
@@ -175,10 +202,14 @@ int inet_bind(int fd, const Inet *m)
 	int level = m->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 	int free_name = m->family == AF_INET ? IP_FREEBIND : IPV6_FREEBIND;
 	union inet_address a;
+	uint32_t len;
 	int r = 0;
 
 	if (!m->local)
 		return 0;
+	len = bind_address(m, &a);
+	if (is_chosen_by_kernel(m))
+		((struct sockaddr_in6 *)&a)->sin6_addr = in6addr_any;
 	if (m->foreign && !free)
 		r = socket_set_int(fd, level, free_name, 1);
 	if (!r && !m->local->port && !is_raw(m)) /* an address alone */
@@ -188,7 +219,7 @@ int inet_bind(int fd, const Inet *m)
 	if (!r && (m->reuseport || option_of(m, SOL_SOCKET, SO_REUSEPORT)))
 		r = socket_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!r)
-		r = (int)sys(SYS_bind, fd, &a, bind_address(m, &a));
+		r = (int)sys(SYS_bind, fd, &a, len);
 	if (!r && m->foreign && !free)
 		r = socket_set_int(fd, level, free_name, 0);
 	if (!r && !m->local->port && !is_raw(m))
