@@ -328,6 +328,6 @@ const struct factory socket_factories[] = {
 	{"udp6", make_udp6, check_udp6, NULL},
 	{"tcp-listener", make_tcp_listener, check_tcp_listener, "socket:"},
 	{"tcp", make_tcp, check_tcp, "socket:"},
-	{"netlink", make_netlink, check_netlink, "socket:"},
+	{"netlink", make_netlink, check_netlink, NULL},
 	{0},
 };
