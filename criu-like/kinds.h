@@ -38,7 +38,7 @@
 #define FD_KINDS(X)                                                                          \
 	X(external)                                                                          \
 	X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
-		X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(socketpair) X(udp) X(netlink)
+		X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(socketpair) X(udp) X(netlink) X(raw) X(packet) X(socket)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(shmem) X(mapped_file) X(anon)

@@ -22,6 +22,7 @@
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 #include "kernel/interface.h"
+#include "sock/inet-member.h"
 #include "sock/socket-options.h"
 
 enum { FLOW_LABEL_MASK = 0x000fffff };
@@ -287,6 +288,8 @@ int inet_dump(struct dump *d, struct fd_probe *p, Inet *m)
 	m->gid = p->st.st_gid;
 	p->key = arena_printf(&d->arena, "socket:[%" PRIu64 "]", m->inode);
 	r = socket_options_dump(d, p, &m->n_option, &m->option);
+	if (!r)
+		r = inet_members_dump(d, p, m);
 	return r ? r : dump_names(d, p, m);
 }
 
@@ -331,6 +334,8 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 
 	if (!e)
 		e = socket_options_plan(r, o, m->n_option, m->option);
+	if (!e)
+		e = inet_members_plan(r, o, m);
 	if (e || !m->local)
 		return e;
 	object = arena_printf(&r->arena, "%s socket %s", o->kind->name,
@@ -377,11 +382,34 @@ void inet_plan_port(Inet *const *member, size_t n)
 /* --- open ----------------------------------------------------------------------------------------
  */
 
+/*
+ * Echo sockets are for the groups of net.ipv4.ping_group_range alone, and root is no exception: the
+ * owner of this one was in it.
+ */
+static int make_as_group(const Inet *m)
+{
+	uint32_t real, effective, saved;
+	int fd, r = (int)sys(SYS_getresgid, &real, &effective, &saved);
+
+	if (!r)
+		r = (int)sys(SYS_setresgid, -1, m->gid, -1);
+	if (r)
+		return r;
+	fd = (int)sys(SYS_socket, m->family, m->type | SOCK_CLOEXEC, m->protocol);
+	r = (int)sys(SYS_setresgid, -1, effective, -1);
+	if (!r || fd < 0)
+		return fd;
+	(void)sys_close(fd); /* the failure is told */
+	return r;
+}
+
 int inet_make(const Inet *m)
 {
-	_close_ int fd =
-		(int)sys(SYS_socket, m->family, m->type | SOCK_CLOEXEC, (int)m->protocol);
+	_close_ int fd = (int)sys(SYS_socket, m->family, m->type | SOCK_CLOEXEC, m->protocol);
 	int r;
+
+	if (fd == -EACCES)
+		fd = make_as_group(m);
 
 	if (fd < 0)
 		return fail(fd, "make a socket");
@@ -401,8 +429,10 @@ int inet_connect(int fd, const Inet *m)
 
 int inet_complete(int fd, const Inet *m, const Ofd *ofd)
 {
-	int r = socket_options_apply(fd, m->n_option, m->option, SOCKET_READY);
+	int r = inet_members_join(fd, m);
 
+	if (!r)
+		r = socket_options_apply(fd, m->n_option, m->option, SOCKET_READY);
 	if (!r)
 		r = socket_options_apply(fd, m->n_option, m->option, SOCKET_LAST);
 	if (r)
