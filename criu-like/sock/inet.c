@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/io.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 #include "kernel/interface.h"
@@ -252,6 +253,54 @@ static int dump_name(struct dump *d, struct fd_probe *p, long call, InetName **r
 	return 0;
 }
 
+/* "  1: 0100007F:0001 0100007F:0000 01 ...": words of four bytes as numbers of this machine. */
+static int peer_of_line(struct span line, const Inet *m, union inet_address *ret)
+{
+	struct span word[10];
+	uint64_t inode, value;
+	size_t bytes = m->family == AF_INET ? 4 : 16;
+	uint8_t *to = (uint8_t *)ret + (bytes == 4 ? offsetof(struct sockaddr_in, sin_addr)
+						   : offsetof(struct sockaddr_in6, sin6_addr));
+
+	for (size_t i = 0; i < array_size(word); i++)
+		if (!span_word(&line, &word[i]))
+			return -EINVAL;
+	if (span_u64(word[9], 10, &inode) || inode != m->inode || word[2].len < bytes * 2)
+		return -EINVAL;
+	*ret = (union inet_address){ .any.sa_family = (sa_family_t)m->family };
+	for (size_t i = 0; i < bytes; i += 4) {
+		uint32_t part;
+
+		if (span_u64((struct span){ word[2].p + i * 2, 8 }, 16, &value))
+			return -EINVAL;
+		part = (uint32_t)value;
+		memcpy(to + i, &part, sizeof(part));
+	}
+	return 0;
+}
+
+/* getpeername(2) does not tell a peer without a port; raw and echo sockets have such. */
+static void dump_bare_peer(struct dump *d, Inet *m)
+{
+	static const char *const path[2][2] = { { "/proc/net/icmp", "/proc/net/icmp6" },
+						{ "/proc/net/raw", "/proc/net/raw6" } };
+	struct span text, line;
+	union inet_address a;
+
+	if (m->peer || m->type == SOCK_STREAM || m->protocol == IPPROTO_UDP ||
+	    m->protocol == IPPROTO_UDPLITE ||
+	    io_slurp_at(&d->arena, AT_FDCWD, path[is_raw(m)][m->family == AF_INET6], &text))
+		return;
+	while (span_line(&text, &line)) {
+		if (peer_of_line(line, m, &a))
+			continue;
+		m->peer = inet_name(&d->arena, &a);
+		if (inet_name_empty(m->peer))
+			m->peer = NULL;
+		return;
+	}
+}
+
 static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 {
 	int r = dump_name(d, p, SYS_getsockname, &m->local), device;
@@ -261,6 +310,7 @@ static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 		r = dump_name(d, p, SYS_getpeername, &m->peer);
 	if (r)
 		return r;
+	dump_bare_peer(d, m);
 	bare = *m->local;
 	bare.port = is_raw(m) ? 0 : bare.port;
 	if (inet_name_empty(&bare)) {
