@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,6 +38,15 @@ long socket_int(int fd, int level, int name)
 int socket_set_int(int fd, int level, int name, int value)
 {
 	return (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof(value));
+}
+
+int socket_events(const struct fd_probe *p, short events)
+{
+	struct pollfd look = { p->fd, events, 0 };
+	long r = sys(SYS_poll, &look, 1, 0);
+
+	return r < 0 ? fail(r, "descriptor %d: ask what happened to its socket", p->number)
+		     : look.revents;
 }
 
 bool socket_type_of(const struct fd_probe *p, struct socket_type *ret)
@@ -93,12 +103,22 @@ static void add(struct dump *d, size_t *n, SocketOption ***list, const SocketOpt
 	(*list)[(*n)++] = copy;
 }
 
+/* Or was, before it was closed. */
 static bool is_connected(int fd)
 {
-	struct sockaddr_storage a;
-	uint32_t len = sizeof(a);
+	sa_family_t family;
+	uint32_t len = sizeof(family);
 
-	return !sys(SYS_getpeername, fd, &a, &len);
+	return !sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &family, &len);
+}
+
+/* Streams cannot set them; accepted ones show what the first packet had. */
+static bool is_multicast(const struct socket_option_row *row)
+{
+	return (row->level == IPPROTO_IP &&
+		(row->name == IP_MULTICAST_IF || row->name == IP_MULTICAST_TTL)) ||
+	       (row->level == IPPROTO_IPV6 &&
+		(row->name == IPV6_MULTICAST_IF || row->name == IPV6_MULTICAST_HOPS));
 }
 
 /* 1: there is a value, 0: there is none. */
@@ -151,7 +171,7 @@ int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, Socke
 	for (const struct socket_option_row *row = socket_option_table; row->text; row++) {
 		SocketOption o = SOCKET_OPTION__INIT;
 
-		if (!applies(row->level, &t))
+		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)))
 			continue;
 		o.level = row->level;
 		o.name = row->name;

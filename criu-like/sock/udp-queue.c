@@ -116,26 +116,32 @@ static int peek_one(struct dump *d, struct fd_probe *p, Udp *m, uint8_t *buf)
 
 int udp_queue_dump(struct dump *d, struct fd_probe *p, Udp *m)
 {
-	struct pollfd look = { p->fd, POLLIN | POLLERR, 0 };
+	int events = socket_events(p, POLLIN | POLLERR);
 	int before = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF), r;
 	uint8_t buf[DATAGRAM_BYTES];
 
-	(void)sys(SYS_poll, &look, 1, 0); /* zero: nothing waits */
-	if (look.revents & POLLERR)
+	if (events < 0)
+		return events;
+	if (events & POLLERR)
 		log_warn("descriptor %d: an error that waits on its socket is lost", p->number);
-	if (!(look.revents & POLLIN) || before == -EOPNOTSUPP) {
-		if (look.revents & POLLIN)
-			log_warn("descriptor %d: what waits in its queue is lost", p->number);
+	if (!(events & POLLIN))
+		return 0;
+	if (before == -EOPNOTSUPP) {
+		log_warn("descriptor %d: what waits in its queue is lost", p->number);
 		return 0;
 	}
+	if (before < -1)
+		return fail(before, "descriptor %d: ask for SO_PEEK_OFF", p->number);
 	r = socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, 0);
 	if (r)
 		return fail(r, "descriptor %d: look into the queue", p->number);
 	do
 		r = peek_one(d, p, m, buf);
 	while (r > 0);
-	(void)socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, before < 0 ? -1 : before); /* back */
-	return r;
+	for (int i = 0; i < 2; i++) /* no fault may leave it changed */
+		if (!socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, before))
+			return r;
+	return fail(-EIO, "descriptor %d: put SO_PEEK_OFF back", p->number);
 }
 
 /* --- plan ----------------------------------------------------------------------------------------

@@ -48,7 +48,17 @@ UNSTABLE = {
     },
     SOL_PACKET: {6, 21},                    # statistics: reading clears them
 }
+# Of accepted streams: what the first packet had. Nobody can set them there.
+MULTICAST = {(socket.IPPROTO_IP, 32), (socket.IPPROTO_IP, 33), (socket.IPPROTO_IPV6, 17), (socket.IPPROTO_IPV6, 18)}
 TIMES = {29, 35, 37, 63, 64, 65}            # SCM_TIMESTAMP...: when it arrived
+
+
+def connected(s):
+    """Or was, before it was closed (SO_PEERNAME)."""
+    try:
+        return bool(s.getsockopt(socket.SOL_SOCKET, 28, 2))
+    except OSError:
+        return False
 
 
 def option_lines(fd, s):
@@ -56,6 +66,12 @@ def option_lines(fd, s):
         for number in numbers:
             if number in UNSTABLE.get(level, ()):
                 continue
+            if s.type == socket.SOCK_STREAM and (level, number) in MULTICAST:
+                continue
+            if (level, number) == (socket.IPPROTO_TCP, 2) and connected(s):
+                continue    # what a segment holds now: depends on the windows when it was computed
+            if (level, number) == (socket.IPPROTO_IPV6, 26) and s.type == socket.SOCK_STREAM and connected(s):
+                continue    # IPV6_V6ONLY: a socket with a name has it, a connected one does not care
             try:
                 yield f"option {level}:{number} {s.getsockopt(level, number, 256).hex()}"
             except OSError:

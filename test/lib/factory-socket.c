@@ -393,8 +393,8 @@ const struct factory socket_factories[] = {
 	{"udp-group", make_group, check_group, NULL},
 	{"raw", make_raw, check_raw, NULL},
 	{"packet", make_packet, check_packet, NULL},
-	{"tcp-listener", make_tcp_listener, check_tcp_listener, "socket:"},
-	{"tcp", make_tcp, check_tcp, "socket:"},
+	{"tcp-listener", make_tcp_listener, check_tcp_listener, NULL},
+	{"tcp", make_tcp, check_tcp, NULL},
 	{"netlink", make_netlink, check_netlink, NULL},
 	{0},
 };
