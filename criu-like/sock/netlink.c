@@ -180,8 +180,8 @@ static int plan(struct restore *r, struct fd_obj *o)
 	for (size_t i = 0; i < m->n_group; i++)
 		ok = ok && m->group[i] && m->group[i] <= GROUPS_MAX;
 	if (!ok)
-		return fail(-EPROTO, "image 'netlink': description %" PRIu32 " is no netlink socket",
-			    o->id);
+		return fail(-EPROTO,
+			    "image 'netlink': description %" PRIu32 " is no netlink socket", o->id);
 	e = socket_options_plan(r, o, m->n_option, m->option);
 	if (e || !m->has_port || !is_taken(m))
 		return e;

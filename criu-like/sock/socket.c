@@ -120,8 +120,8 @@ static int plan(struct restore *r, struct fd_obj *o)
 	const Socket *m = o->msg;
 
 	if (m->family != AF_VSOCK || m->type & (SOCK_NONBLOCK | SOCK_CLOEXEC) || m->protocol > 255)
-		return fail(-EPROTO, "image 'socket': description %" PRIu32 " is of no known family",
-			    o->id);
+		return fail(-EPROTO,
+			    "image 'socket': description %" PRIu32 " is of no known family", o->id);
 	return socket_options_plan(r, o, m->n_option, m->option);
 }
 

@@ -2,8 +2,8 @@
  * Datagram sockets of IPv4 and IPv6: UDP, UDP-Lite and ICMP echo ("ping", whose identifier is the
  * port). Names and options are those of sock/inet.c, the queue is in sock/udp-queue.c. What was
  * shut down is told by sock_diag. Bytes kept back by UDP_CORK or MSG_MORE cannot be read: they are
- * seen as memory of the send queue, and refused where it does not drain at once. Lost: an error that
- * waits, the error queue, the queue of an echo socket.
+ * seen as memory of the send queue, and refused where it does not drain at once. Lost: an error
+ * that waits, the error queue, the queue of an echo socket.
  */
 #include "udp.pb-c.h"
 

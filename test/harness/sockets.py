@@ -38,8 +38,9 @@ UNSTABLE = {
         57,             # SO_COOKIE: a number the kernel gives
         77,             # SO_PEERPIDFD: opens a descriptor
     },
-    socket.IPPROTO_IP: {9, 14},             # received options; path MTU
-    socket.IPPROTO_IPV6: {6, 24, 61},       # received options; path MTU
+    # Received options; path MTU; questions that are asked in the buffer (filters of groups, flow labels).
+    socket.IPPROTO_IP: {9, 14, 41, 48},
+    socket.IPPROTO_IPV6: {6, 24, 61, 32, 48},
     socket.IPPROTO_TCP: {
         11, 26,         # TCP_INFO, TCP_CC_INFO: measurements
         12,             # TCP_QUICKACK: changes with every segment

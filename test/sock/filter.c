@@ -1,4 +1,5 @@
-/* Classic filters byte by byte, of several kinds of sockets, one of them locked; they still work. */
+/* Classic filters byte by byte, of several kinds of sockets, one of them locked; they still work.
+ */
 /* harness: net */
 #include <arpa/inet.h>
 #include <linux/filter.h>

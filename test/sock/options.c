@@ -1,4 +1,5 @@
-/* Socket options with values that no new socket has, each with what getsockopt() tells afterwards. */
+/* Socket options with values that no new socket has, each with what getsockopt() tells afterwards.
+ */
 /* harness: net */
 #include <arpa/inet.h>
 #include <linux/net_tstamp.h>

@@ -15,7 +15,8 @@ int main(void)
 	if (fd < 0)
 		skip("no vsock: %s", strerror(errno));
 	checkpoint();
-	check(!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){4}) && domain == AF_VSOCK);
+	check(!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ 4 }) &&
+	      domain == AF_VSOCK);
 	check(!bind(fd, (void *)&a, sizeof(a)) || errno == EADDRNOTAVAIL, "%s", strerror(errno));
 	return test_end();
 }

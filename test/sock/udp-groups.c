@@ -72,7 +72,8 @@ static bool arrived(int fd)
 
 int main(void)
 {
-	int plain = make(AF_INET), picky = make(AF_INET), six = make(AF_INET6), none = make(AF_INET);
+	int plain = make(AF_INET), picky = make(AF_INET), six = make(AF_INET6),
+	    none = make(AF_INET);
 	struct group_req again = {0};
 
 	must(setsockopt(none, IPPROTO_IP, IP_MULTICAST_ALL, &(int){0}, 4));
