@@ -295,7 +295,7 @@ static long queue_memory(int fd)
 	uint32_t info[MEMINFO_VALUES] = { 0 }, len = sizeof(info);
 	long r = sys(SYS_getsockopt, fd, SOL_SOCKET, SO_MEMINFO, info, &len);
 
-	return r ? fail(r, "ask for the size of a queue") : info[0];
+	return r ? fail(r, "ask for the size of a queue") : (long)info[0];
 }
 
 /* 1: it arrived, 0: it did not, -errno. */
