@@ -26,7 +26,7 @@
 #include "sock/socket-options.h"
 #include "sock/udp-queue.h"
 
-enum { SHUT_RECEIVE = 1, SHUT_SEND = 2, DRAIN_MS = 50 };
+enum { SHUT_RECEIVE = 1, SHUT_SEND = 2, DRAIN_MS = 50, UDP_ENCAP_OPTION = 100, ESP_IN_UDP = 2 };
 
 static bool knows(uint32_t family, uint32_t type, uint32_t protocol)
 {
@@ -67,8 +67,14 @@ static int look_for_corked(struct dump *d, struct fd_probe *p)
 			 "have the program send it before the dump");
 }
 
+/* Tunnels of the kernel (L2TP, GTP) hold the socket; ESP in UDP is an option alone. */
 static int look(struct dump *d, struct fd_probe *p)
 {
+	long encap = socket_int(p->fd, IPPROTO_UDP, UDP_ENCAP_OPTION);
+
+	if (encap > ESP_IN_UDP)
+		return fd_refuse(d, p, "it carries a tunnel of the kernel (UDP_ENCAP)",
+				 "remove the tunnel before the dump");
 	return look_for_corked(d, p);
 }
 
@@ -93,7 +99,7 @@ static int shutdown_of(const struct fd_probe *p, const Inet *m, uint32_t *ret)
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	Udp *m = msg;
-	int r = look_for_corked(d, p);
+	int r = look(d, p);
 
 	m->inet = arena_new(&d->arena, Inet);
 	inet__init(m->inet);

@@ -218,12 +218,15 @@ def groups(family):
 
 def member_lines(fd, s):
     """A group's source filter is told to members only."""
-    if s.family not in INET:
-        return
-    level = socket.IPPROTO_IP if s.family == socket.AF_INET else socket.IPPROTO_IPV6
-    pad = 4 if s.family == socket.AF_INET else 8
-    for index, group in sorted(set(groups(s.family))):
-        name = struct.pack("HH", s.family, 0) + b"\0" * (pad - 4) + group
+    for family in INET if s.family == socket.AF_INET6 else INET[:1] if s.family == socket.AF_INET else ():
+        yield from member_lines_of(fd, family)
+
+
+def member_lines_of(fd, family):
+    level = socket.IPPROTO_IP if family == socket.AF_INET else socket.IPPROTO_IPV6
+    pad = 4 if family == socket.AF_INET else 8
+    for index, group in sorted(set(groups(family))):
+        name = struct.pack("HH", family, 0) + b"\0" * (pad - 4) + group
         size = 144 + 64 * 128
         buf = ctypes.create_string_buffer(struct.pack("I4x", index) + name.ljust(128, b"\0") +
                                           struct.pack("II", 0, 64), size)
