@@ -179,6 +179,8 @@ static int plan(struct restore *r, struct world_object *o)
 	if (e)
 		return e;
 	f.r_stat = control(m->perm->id, IPC_STAT, &s);
+	if (m->has_page_shift && f.r_stat)
+		memory_need_huge(r, m->page_shift, m->size);
 	f.ctime = f.r_stat ? 0 : s.shm_ctime;
 	f.slot = control(sysv_slot(m->perm->id), STAT_ANY, &other);
 	f.by_key = shown.key ? (int)sys(SYS_shmget, shown.key, 0, 0) : -ENOENT;

@@ -101,6 +101,8 @@ static int append_vma(struct dump *d, uint32_t id, const struct vma *v)
 	m.prot = v->prot;
 	m.shared = v->shared;
 	m.flags = v->flags;
+	m.has_page_shift = v->page_shift != 0;
+	m.page_shift = v->page_shift;
 	m.has_offset = m.has_object = v->object != NO_OBJECT;
 	m.offset = v->offset;
 	m.object = v->object;

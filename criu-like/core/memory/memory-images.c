@@ -51,6 +51,12 @@ static int read_guards(struct restore *r, uint32_t id, const Vma *m, struct vma 
 	return 0;
 }
 
+static bool is_huge(const Vma *m)
+{
+	return m->page_shift > 12 && m->page_shift <= 34 &&
+	       !((m->start | m->end) & ((1ull << m->page_shift) - 1));
+}
+
 static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct vma *last)
 {
 	const struct mem_kind *k =
@@ -68,6 +74,9 @@ static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct 
 	if ((k->descriptor != NULL) != m->has_object ||
 	    (m->has_object && m->object >= r->memory->object[k->number].n))
 		return bad(id, "a mapping of a missing object", m->start);
+	if ((m->kind == VMA__KIND__HUGETLB) != m->has_page_shift ||
+	    (m->has_page_shift && !is_huge(m)))
+		return bad(id, "a mapping of wrong huge pages", m->start);
 	if (m->kind == VMA__KIND__SPECIAL && !m->name)
 		return bad(id, "a special mapping without a name", m->start);
 	return m->name && strlen(m->name) > 255
@@ -98,6 +107,7 @@ static int read_vma(void *c, uint32_t id, const ProtobufCMessage *msg)
 			   .object = m->has_object ? m->object : NO_OBJECT,
 			   .kind = (uint8_t)m->kind,
 			   .prot = (uint8_t)m->prot,
+			   .page_shift = (uint8_t)m->page_shift,
 			   .shared = m->shared,
 			   .name = m->name };
 	return read_guards(r, id, m, v);

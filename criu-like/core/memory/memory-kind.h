@@ -50,6 +50,8 @@ extern const struct mem_kind *const mem_kinds[]; /* kinds.c, NULL-terminated, in
 const struct mem_kind *mem_kind_find(uint8_t number);
 /* "mapping 7f00-7f01 (/dev/x)", for refusals. */
 const char *vma_title(struct arena *a, const struct smaps_vma *s);
+/* Restore: so many bytes of huge pages of this size will be taken from the pool. */
+void memory_need_huge(struct restore *r, uint32_t page_shift, uint64_t bytes);
 /* Opens map_files/<range> of the probed mapping; yields a descriptor or -errno. */
 int vma_open_file(const struct vma_probe *p, int flags);
 

@@ -150,7 +150,7 @@ int memory_plan(struct restore *r)
 	for (size_t i = 0; !e && i < p->n_space; i++)
 		if (p->space[i])
 			e = plan_space(r, p->space[i]);
-	return e;
+	return e ?: memory_plan_huge(r);
 }
 
 int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk)

@@ -78,6 +78,7 @@ struct mem_plan {
 	VEC(uint64_t) shard_size;
 	VEC(uint64_t) shard_checked; /* how far checksums were compared: extents are gapless */
 	VEC(struct mm) content;    /* runs of shared objects */
+	uint64_t huge[64];         /* bytes of huge pages that are taken, by log2 of their size */
 	struct own_vdso vdso;
 	uint64_t park_base;
 	struct range displaced;    /* where segments are that cannot be at their place */
@@ -100,6 +101,7 @@ struct attachment attachment_of(const struct mem_plan *p, const struct vma *v);
 int memory_plan_attached(struct restore *r, const struct space *s);
 void memory_stage_attached(struct prog *p, const struct mem_plan *m, const struct space *s);
 
+int memory_plan_huge(struct restore *r);
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */

@@ -168,6 +168,9 @@ int vma_map_flags(const struct vma *v)
 {
 	int flags = (v->object == NO_OBJECT ? MAP_ANONYMOUS : 0);
 
+	if (v->page_shift)
+		flags |= MAP_HUGETLB | v->page_shift << 26;
+
 	if (v->flags & VMA__FLAG__DROPPABLE)
 		flags |= MAP_DROPPABLE_6_11;
 	else if (v->flags & VMA__FLAG__SYNC)

@@ -192,6 +192,8 @@ int shared_object_plan(struct restore *r, const struct mem_object *o)
 	if (m->mode & ~07777u || m->seals & ~(uint32_t)ALL_SEALS ||
 	    (m->name && strlen(m->name) > NAME_MOST))
 		return fail(-EPROTO, "shared memory %u has wrong attributes", o->id);
+	if (m->has_page_shift)
+		memory_need_huge(r, m->page_shift, m->size);
 	return m->has_content ? memory_check_content(r, m->content, m->size) : 0;
 }
 
