@@ -149,6 +149,17 @@ static struct prog_op *append3(struct prog *p, enum prog_verb verb, struct prog_
 	return prog_append(p, verb, 0, (const struct prog_arg[6]){ a, b, c });
 }
 
+struct prog_arg prog_load(struct prog *p, struct prog_arg data)
+{
+	append3(p, VERB_LOAD, data, prog_imm(0), prog_imm(0))->slot = (uint16_t)p->n_slot;
+	return (struct prog_arg){ p->n_slot++, ARG_SLOT };
+}
+
+void prog_copy(struct prog *p, struct prog_arg to, struct prog_arg from, size_t len)
+{
+	append3(p, VERB_COPY, to, from, prog_imm((int64_t)len));
+}
+
 void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error)
 {
 	append3(p, VERB_CHECK, value, prog_imm(wanted), prog_imm(0))->expect = error;

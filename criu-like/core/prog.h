@@ -110,6 +110,10 @@ struct prog_arg prog_keep(struct prog *p);
  */
 void prog_result(struct prog *p, int64_t *host);
 
+/* The 64-bit number that lies there when the program comes by. */
+struct prog_arg prog_load(struct prog *p, struct prog_arg data);
+/* Copies len bytes between addresses. */
+void prog_copy(struct prog *p, struct prog_arg to, struct prog_arg from, size_t len);
 void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error);
 /* Repeats the last n_op operations while value != wanted, at most max times. */
 void prog_loop(struct prog *p, uint32_t n_op, struct prog_arg value, int64_t wanted, uint32_t max);

@@ -32,8 +32,6 @@ static const struct {
 } not_a_file[] = {
 	{ "/secretmem", "nobody but the program itself can read secret memory",
 	  "unmap it before the dump" },
-	{ "/[aio]", "the ring of asynchronous I/O is not saved",
-	  "end it before the dump (io_destroy)" },
 	{ "anon_inode:", "it belongs to a kernel object that is not saved",
 	  "unmap it before the dump" },
 	{ "socket:", "the ring of a packet socket is not saved", "unmap it before the dump" },

@@ -42,6 +42,11 @@ struct mem_kind {
 	 */
 	void (*attach)(struct prog *p, const struct mem_object *o, uint64_t base);
 	uint64_t (*bytes)(const struct mem_object *o, int *ret_prot);
+	/*
+	 * Kinds whose single mapping the kernel makes by another call: appends what makes it, when
+	 * all ordinary mappings are there. `fd`: what open() yielded, under its reserved number.
+	 */
+	void (*make)(struct prog *p, const struct mem_object *o, const struct vma *v, int fd);
 	/* In the task: yields a descriptor that can be mapped. */
 	int (*open)(struct restore *r, const struct mem_object *o);
 };

@@ -96,6 +96,8 @@ struct attachment {
 	uint64_t base, end;
 	int prot;
 };
+/* Whether mmap(2) is not what maps it. */
+bool vma_is_made(const struct mem_plan *p, const struct vma *v);
 bool vma_is_attached(const struct mem_plan *p, const struct vma *v);
 struct attachment attachment_of(const struct mem_plan *p, const struct vma *v);
 int memory_plan_attached(struct restore *r, const struct space *s);

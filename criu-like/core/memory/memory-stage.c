@@ -217,7 +217,7 @@ static void stage_map(struct prog *p, const struct mem_plan *m, const struct spa
 		int prot = v->prot | (has_fill(s, v, &fill) ? PROT_WRITE : 0);
 		uint64_t at = v->start;
 
-		if (v->kind == VMA__KIND__SPECIAL || vma_is_attached(m, v))
+		if (v->kind == VMA__KIND__SPECIAL || vma_is_made(m, v))
 			continue;
 		for (; piece < s->piece.n && s->piece.v[piece].start < v->end; piece++) {
 			map_part(p, m, s, v,
@@ -225,6 +225,18 @@ static void stage_map(struct prog *p, const struct mem_plan *m, const struct spa
 			at = s->piece.v[piece].end;
 		}
 		map_part(p, m, s, v, (struct prog_part){ at, v->end, prot });
+	}
+}
+
+/* After all else, so that nothing of the kernel's choice lies in its way. */
+static void stage_made(struct prog *p, const struct mem_plan *m, const struct space *s)
+{
+	vec_foreach(v, &s->mm.vma) {
+		const struct mem_object *o = v->object == NO_OBJECT ?
+						     NULL : &m->object[v->kind].v[v->object];
+
+		if (o && o->kind->make)
+			o->kind->make(p, o, v, source_fd(m, s, v));
 	}
 }
 
@@ -352,6 +364,7 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 			  (int64_t)r->memory->vdso.len);
 	memory_stage_attached(p, r->memory, s);
 	stage_map(p, r->memory, s);
+	stage_made(p, r->memory, s);
 	stage_drop(p, s);
 	stage_fill(p, s);
 	stage_protect(p, s);
