@@ -290,8 +290,8 @@ const struct factory socket_factories[] = {
 	{"unix-abstract", make_abstract_listener, check_abstract_listener, "socket:"},
 	{"unix-rights", make_rights, check_rights, "socket:"},
 	{"udp", make_udp, check_udp, "socket:"},
-	{"tcp-listener", make_tcp_listener, check_tcp_listener, "socket:"},
-	{"tcp", make_tcp, check_tcp, "socket:"},
+	{"tcp-listener", make_tcp_listener, check_tcp_listener, NULL},
+	{"tcp", make_tcp, check_tcp, NULL},
 	{"netlink", make_netlink, check_netlink, "socket:"},
 	{0},
 };

@@ -205,6 +205,35 @@ int files_open_late(struct restore *r)
 	return e;
 }
 
+static int settle_all(struct restore *r, bool hold)
+{
+	struct fault_place place = fault_enter(FAULT_OPENER, -1);
+	int e = 0;
+
+	vec_foreach(p, &r->files->order) {
+		const struct fd_kind *k = (*p)->o.kind;
+
+		if (!k || !(*p)->o.shared || (*p)->inherited >= 0 || e)
+			continue;
+		if (hold && k->hold)
+			e = k->hold(r, &(*p)->o);
+		else if (!hold && k->settle)
+			e = k->settle(r, &(*p)->o, (int)(*p)->parked);
+	}
+	fault_leave(place);
+	return e;
+}
+
+int files_hold(struct restore *r)
+{
+	return settle_all(r, true);
+}
+
+int files_settle(struct restore *r)
+{
+	return settle_all(r, false);
+}
+
 void files_close_shared(struct restore *r)
 {
 	const struct number_range *p = &r->files->parked;

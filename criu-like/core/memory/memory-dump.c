@@ -15,6 +15,7 @@
 #include "core/file/inode.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
+#include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
@@ -136,18 +137,29 @@ static int describe_exe(struct dump *d, const struct task *t, FileRef **ret)
 
 static int describe_vdso(struct dump *d, const struct task *t, const struct mm *mm, Mm *m)
 {
-	_close_ int mem = -1;
 	int r = 0;
 
 	vec_foreach(v, &mm->vma) {
 		if (v->kind != VMA__KIND__SPECIAL || strcmp(v->name, "[vdso]"))
 			continue;
-		mem = (int)sys(SYS_openat, t->proc_fd, "mem", 02000000);
-		r = mem < 0 ? fail(mem, "open the memory of task %d", t->pid) :
-			      vdso_hash(&d->arena, &d->memory->vdso, mem, v, &m->vdso_hash);
+		r = vdso_hash(&d->arena, &d->memory->vdso, victim_memory(d, t), v, &m->vdso_hash);
 		m->has_vdso_hash = true;
 		break;
 	}
+	return r;
+}
+
+/* It was read after the stop, but of a leader that has ended it tells nothing of the memory. */
+static int read_stat(struct dump *d, const struct task *t, struct proc_stat *ret)
+{
+	struct span text;
+	int r = 0;
+
+	if (t->state == TASK_ALIVE)
+		*ret = *t->stat;
+	else
+		r = io_slurp_record(&d->arena, t->proc_fd, "stat", &text) ?:
+			    proc_stat_parse(text, ret);
 	return r;
 }
 
@@ -155,9 +167,8 @@ static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
 {
 	Mm m = MM__INIT;
 	struct proc_stat s;
-	struct span stat, auxv;
-	int r = io_slurp_at(&d->arena, t->proc_fd, "stat", &stat) ?:
-		io_slurp_at(&d->arena, t->proc_fd, "auxv", &auxv) ?: proc_stat_parse(stat, &s);
+	struct span auxv;
+	int r = read_stat(d, t, &s) ?: io_slurp_record(&d->arena, t->proc_fd, "auxv", &auxv);
 
 	if (r)
 		return fail(r, "read stat and auxv of task %d", t->pid);
