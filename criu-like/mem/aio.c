@@ -1,17 +1,18 @@
 /*
- * Contexts of asynchronous I/O, by the mapping of their ring ("/[aio] (deleted)"). A context is known
- * to its program by the address of the ring; the ring tells its size, and where events are written
- * (tail) and read (head, which the program or io_getevents moves).
+ * Contexts of asynchronous I/O, by the mapping of their ring ("/[aio] (deleted)"). A context is
+ * known to its program by the address of the ring; the ring tells its size, and where events are
+ * written (tail) and read (head, which the program or io_getevents moves).
  *
- * Put back in the blob: io_setup() with half as many requests as there are slots makes a ring of the
- * same size somewhere, mremap() moves it and renames the context. The kernel counts its own tail, so
- * as many empty reads of /dev/null are submitted as bring it to its place: first up to the head,
- * which follows, then the unread ones, whose events are written over. The size also depends on
- * the number of processors: with many more, small rings become larger and are refused.
+ * Put back in the blob: io_setup() with half as many requests as there are slots makes a ring of
+ * the same size somewhere, mremap() moves it and renames the context. The kernel counts its own
+ * tail, so as many empty reads of /dev/null are submitted as bring it to its place: first up to the
+ * head, which follows, then the unread ones, whose events are written over. The size also depends
+ * on the number of processors: with many more, small rings become larger and are refused.
  *
  * The events are complete; requests in flight are not visible anywhere. The dump looks at a ring
- * before and after it saved it; what completes later would be lost, so a program should have nothing
- * in flight when it is dumped (docs/limits.md). A ring that a child inherited is none to the kernel.
+ * before and after it saved it; what completes later would be lost, so a program should have
+ * nothing in flight when it is dumped (docs/limits.md). A ring that a child inherited is none to
+ * the kernel.
  */
 #include "aio.pb-c.h"
 
@@ -147,8 +148,8 @@ static int open_null(struct restore *r, const struct mem_object *o)
 }
 
 /*
- * Requests that end at once, until the kernel's next slot is this one. `reap`: their events count as
- * read; the kernel keeps free slots per processor, so the ring may seem full before it is.
+ * Requests that end at once, until the kernel's next slot is this one. `reap`: their events count
+ * as read; the kernel keeps free slots per processor, so the ring may seem full before it is.
  */
 static void advance(struct prog *p, const struct vma *v, struct prog_arg request, uint32_t to,
 		    bool reap)

@@ -1,8 +1,8 @@
 /*
  * Whether the pools of huge pages have room for what will be restored. The kernel gives a page when
- * it is touched, and kills who touches a page that the pool has not, so it is asked before. Pages of
- * objects that exist already are not counted; relatives' private pages are counted once where they
- * are inherited.
+ * it is touched, and kills who touches a page that the pool has not, so it is asked before. Pages
+ * of objects that exist already are not counted; relatives' private pages are counted once where
+ * they are inherited.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -22,8 +22,8 @@ enum {
 
 static bool alike(const struct vma *a, const struct vma *b)
 {
-	return a->kind == b->kind && a->object == b->object && a->page_shift == b->page_shift && !a->shared && !b->shared &&
-	       !((a->flags ^ b->flags) & FIT_FLAGS) &&
+	return a->kind == b->kind && a->object == b->object && a->page_shift == b->page_shift &&
+	       !a->shared && !b->shared && !((a->flags ^ b->flags) & FIT_FLAGS) &&
 	       (a->object == NO_OBJECT || a->offset - a->start == b->offset - b->start);
 }
 

@@ -1,8 +1,8 @@
 /*
- * Private memory of huge pages (MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB). maps shows a file of the
- * kernel's own hugetlbfs, but every mapping has its own, and its pages are saved one by one like
- * those of other private memory. Shared memory and memfds of huge pages are shmem.c. The pool must
- * have as many free pages at the restore: that is looked at before anything is made.
+ * Private memory of huge pages (MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB). maps shows a file of
+ * the kernel's own hugetlbfs, but every mapping has its own, and its pages are saved one by one
+ * like those of other private memory. Shared memory and memfds of huge pages are shmem.c. The pool
+ * must have as many free pages at the restore: that is looked at before anything is made.
  */
 #include "core/memory/memory-kind.h"
 
