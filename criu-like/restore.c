@@ -187,9 +187,9 @@ static int settle(void *c)
 	uint32_t n = (uint32_t)r->tree.thread.n;
 	int k = files_hold(r);
 
-	k = k ?: inode_remove_ghosts(r, false);
 	k = k ?: memory_settle(r);
-	k = k ?: world_settle(r);
+	k = k ?: world_settle(r); /* the journal is closed with the ghosts */
+	k = k ?: inode_remove_ghosts(r, false);
 	k = k ?: files_settle(r);
 	files_close_shared(r);
 	memory_close(r);

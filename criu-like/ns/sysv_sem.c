@@ -175,20 +175,19 @@ static int create(struct restore *r, struct world_object *o)
 	if (m->perm->outside)
 		return 0;
 	if (control(m->perm->id, 0, IPC_STAT, &s)) {
-		e = make(m);
+		e = world_announce(r, o, "sem", m->perm->id) ?: make(m);
 		o->made = !e;
 	}
 	return e ?: set_values(r, m);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvSem *m = o->msg;
 	int e = control(m->perm->id, 0, IPC_RMID, NULL);
 
 	(void)r;
-	if (e)
-		(void)fail(e, "remove semaphores %" PRId32, m->perm->id);
+	return e ? fail(e, "remove semaphores %" PRId32, m->perm->id) : 0;
 }
 
 const struct world_kind kind_sysv_sem = {

@@ -271,7 +271,7 @@ static int create(struct restore *r, struct world_object *o)
 	if (m->perm->outside)
 		return 0;
 	if (control(m->perm->id, IPC_STAT, &s)) {
-		e = make(m);
+		e = world_announce(r, o, "shm", m->perm->id) ?: make(m);
 		o->made = !e;
 	}
 	e = e ?: load(r, o);
@@ -286,15 +286,15 @@ static int settle(struct restore *r, struct world_object *o)
 	return detach(o);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvShm *m = o->msg;
-	int e = m->removed && o->attached ? 0 : control(m->perm->id, IPC_RMID, NULL);
+	int e = control(m->perm->id, IPC_RMID, NULL);
 
 	(void)r;
 	if (e && e != -EIDRM && e != -EINVAL)
-		(void)fail(e, "remove segment %" PRId32, m->perm->id);
-	(void)detach(o); /* reported there */
+		return fail(e, "remove segment %" PRId32, m->perm->id);
+	return detach(o);
 }
 
 const struct world_kind kind_sysv_shm = {

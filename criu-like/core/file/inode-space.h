@@ -83,7 +83,6 @@ void ghost_want_name(struct restore *r, struct ghost_file *g, const char *path);
 /* inode-place.c */
 /* Whether it is a name as the kernel tells them: from the root, no part empty, "." or "..". */
 bool inode_is_name(const char *path);
-struct journal *restore_journal(struct restore *r);
 /* Makes the parents of `path` that are missing; the name to use in *ret (another one if it is
  * taken). */
 int inode_place(struct restore *r, const char *path, const char **ret);

@@ -49,10 +49,9 @@ static int find_device(struct memory *m)
 	_close_ int fd = (int)sys(SYS_memfd_create, "", MFD_CLOEXEC);
 	int r = fd < 0 ? fd : sys_stat(fd, "", 0, &st, NULL);
 
-	if (r)
-		return fail(r, "make a memfd, to know the device of shared memory");
-	m->shm_dev = st.st_dev;
-	return 0;
+	if (!r)
+		m->shm_dev = st.st_dev;
+	return r;
 }
 
 bool shared_device(struct dump *d, uint64_t dev, long fs_type)
@@ -62,7 +61,7 @@ bool shared_device(struct dump *d, uint64_t dev, long fs_type)
 	if (fs_type == HUGETLBFS_MAGIC)
 		return true;
 	if (!m->shm_dev && find_device(m))
-		return false;
+		return true; /* by name it is; what else it may be would lose its content */
 	return dev == m->shm_dev;
 }
 
