@@ -187,6 +187,8 @@ static int get(const SysvMsg *m)
 		return e;
 	id = (int)sys(SYS_msgget, p->key, IPC_CREAT | IPC_EXCL | (int)p->mode);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, IPC_RMID, NULL); /* just made */
 	if (e || id < 0)
 		return e ? e : fail(id, "make message queue %" PRId32, p->id);
 	e = id == p->id ? control(id, IPC_STAT, &s) : -EBUSY;

@@ -138,6 +138,8 @@ static int make(const SysvSem *m)
 		return e;
 	id = (int)sys(SYS_semget, p->key, m->n_value, IPC_CREAT | IPC_EXCL | (int)p->mode);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, 0, IPC_RMID, NULL); /* just made */
 	if (e || id < 0)
 		return e ? e : fail(id, "make %zu semaphores %" PRId32, m->n_value, p->id);
 	e = id == p->id ? control(id, 0, IPC_STAT, &s) : -EBUSY;

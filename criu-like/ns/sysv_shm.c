@@ -211,6 +211,8 @@ static int get(const SysvShm *m, int32_t key)
 		return e;
 	id = (int)sys(SYS_shmget, key, m->size, flags);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, IPC_RMID, NULL); /* just made */
 	return e ? e : id;
 }
 
