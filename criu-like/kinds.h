@@ -55,7 +55,7 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
-	X(socketpair) \
+	X(unix) \
 	X(tcp)
 
 /* Kinds of mappings, in match order. */
