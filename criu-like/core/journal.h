@@ -41,7 +41,3 @@ void journal_close(struct journal *j);
 /* Undoes what an earlier run left behind in this work directory. Yields how many changes, or
  * -errno; -EBUSY: that run is at work still. */
 int journal_recover(struct arena *a, int work_fd);
-
-struct restore;
-/* The journal of a restore: when first asked for, what a killed run left is undone. */
-struct journal *restore_journal(struct restore *r);

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "core/file/inode.h"
 #include "core/journal.h"
 
 struct world {

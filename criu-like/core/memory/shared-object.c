@@ -281,10 +281,38 @@ static int seal(const Shmem *m, int fd)
 	return r < 0 ? fail(r, "seal memfd '%s'", m->name) : 0;
 }
 
+/* What the caller hands over in the place of a memfd: --inherit-fd 'fd[N]:/memfd:NAME'. */
+static int inherited(struct restore *r, const Shmem *m)
+{
+	const size_t len = sizeof(prefix) - 1;
+
+	for (const struct inherit_fd *i = r->opt ? r->opt->inherit : NULL; i && i->key; i++) {
+		const char *key = i->key + (*i->key == '/');
+
+		if (m->name && !strncmp(key, prefix + 1, len - 1) &&
+		    !strcmp(key + len - 1, m->name))
+			return i->fd;
+	}
+	return -1;
+}
+
+static int take_inherited(int from, int *ret_fd)
+{
+	int fd = sys_fcntl(from, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(fd, "take over descriptor %d of the caller", from);
+	*ret_fd = fd;
+	return 0;
+}
+
 static int make(struct restore *r, const Shmem *m, int *ret_fd)
 {
+	int e, base, from = inherited(r, m);
 	_close_ int fd = -1;
-	int e, base;
+
+	if (from >= 0)
+		return take_inherited(from, ret_fd);
 
 	if (m->has_view_of) {
 		e = shared_object_fd(r, m->view_of, &base);
@@ -344,7 +372,7 @@ int memory_settle(struct restore *r)
 	vec_foreach(o, &r->memory->object[VMA__KIND__SHMEM]) {
 		const Shmem *m = o->msg;
 
-		if (!e && m->name && seals_late(m) && o->fd >= 0)
+		if (!e && m->name && seals_late(m) && o->fd >= 0 && inherited(r, m) < 0)
 			e = seal(m, o->fd);
 	}
 	return e;
