@@ -284,13 +284,16 @@ static int seal(const Shmem *m, int fd)
 /* What the caller hands over in the place of a memfd: --inherit-fd 'fd[N]:/memfd:NAME'. */
 static int inherited(struct restore *r, const Shmem *m)
 {
-	const size_t len = sizeof(prefix) - 1;
+	const size_t len = sizeof(prefix) - 1, name = m->name ? strlen(m->name) : 0;
 
 	for (const struct inherit_fd *i = r->opt ? r->opt->inherit : NULL; i && i->key; i++) {
 		const char *key = i->key + (*i->key == '/');
 
-		if (m->name && !strncmp(key, prefix + 1, len - 1) &&
-		    !strcmp(key + len - 1, m->name))
+		if (!m->name || strncmp(key, prefix + 1, len - 1) ||
+		    strncmp(key + len - 1, m->name, name))
+			continue;
+		key += len - 1 + name;
+		if (!*key || !strcmp(key, suffix))
 			return i->fd;
 	}
 	return -1;
