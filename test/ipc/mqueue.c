@@ -2,6 +2,7 @@
  * POSIX message queues: messages by priority and in order, several descriptions in two tasks, one
  * queue removed but open, one empty and without waiting.
  */
+/* harness: again=10 cycles=10 */
 #include "test.h"
 
 #include <fcntl.h>

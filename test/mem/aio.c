@@ -2,6 +2,7 @@
  * Asynchronous I/O of the kernel: contexts that are empty, have unread events, or whose ring has
  * wrapped around; afterwards each takes the next request and gives the events in order.
  */
+/* harness: again=10 cycles=10 */
 #include "test.h"
 
 #include <fcntl.h>

@@ -77,6 +77,8 @@ static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct 
 	if ((m->kind == VMA__KIND__HUGETLB) != m->has_page_shift ||
 	    (m->has_page_shift && !is_huge(m)))
 		return bad(id, "a mapping of wrong huge pages", m->start);
+	if ((m->kind == VMA__KIND__AIO || m->kind == VMA__KIND__SYSV) && !m->shared)
+		return bad(id, "a private mapping of what can only be shared", m->start);
 	if (m->kind == VMA__KIND__SPECIAL && !m->name)
 		return bad(id, "a special mapping without a name", m->start);
 	return m->name && strlen(m->name) > 255
