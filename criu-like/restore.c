@@ -82,7 +82,11 @@ static int collect(struct restore *r)
 static int plan(void *c)
 {
 	struct restore *r = c;
-	int k = collect(r), e = blockers_report(&r->blockers);
+	int k, e;
+
+	(void)restore_journal(r); /* what a killed run left would be in the way */
+	k = collect(r);
+	e = blockers_report(&r->blockers);
 
 	return e ?: k;
 }

@@ -95,8 +95,6 @@ int world_plan(struct restore *r)
 	for (size_t i = 0; !e && world_kinds[i]; i++)
 		e = image_each(r->set, world_kinds[i]->name, world_kinds[i]->descriptor,
 			       read_object, &(struct world_reader){ r, world_kinds[i], 0 });
-	if (!e && r->world->all.n)
-		(void)restore_journal(r); /* what a killed run left would be in the way */
 	vec_foreach(o, &r->world->all) {
 		if (e && e != -ENOTSUP)
 			return e;
