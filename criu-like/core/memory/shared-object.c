@@ -229,12 +229,13 @@ static int make_anonymous(const Shmem *m)
 	long at = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | huge_flags(m, MAP_HUGETLB), -1,
 		      0);
-	_unmap_ struct mapping map = { at < 0 ? NULL : (void *)at, size };
+	_unmap_ struct mapping map = { NULL, size };
 	char path[80];
 	int fd;
 
 	if (at < 0)
 		return fail(at, "make shared memory of %" PRIu64 " bytes", size);
+	map.p = (void *)at;
 	(void)snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", at, at + (long)size);
 	fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 	return fd < 0 ? fail(fd, "open '%s'", path) : fd;
