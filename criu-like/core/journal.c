@@ -1,9 +1,9 @@
 /*
- * A text file, one line per event: `add N unlink PATH` (rmdir, remap, ipc, swap likewise), `made N DEV
- * INO`, `done N`. Newlines and backslashes of paths are written in octal. A line that a crash cut
- * short was followed by no change, so it is ignored. An entry whose file was never seen (`made` is
- * missing) is undone only while what is there is empty: the crash came between making and filling
- * it.
+ * A text file, one line per event: `add N unlink PATH` (rmdir, remap, ipc, swap likewise), `made N
+ * DEV INO`, `done N`. Newlines and backslashes of paths are written in octal. A line that a crash
+ * cut short was followed by no change, so it is ignored. An entry whose file was never seen (`made`
+ * is missing) is undone only while what is there is empty: the crash came between making and
+ * filling it.
  */
 #include "core/journal.h"
 
@@ -139,7 +139,8 @@ static uint64_t ipc_namespace(void)
 int journal_add_ipc(struct journal *j, const char *what, int id, uint32_t *ret)
 {
 	return journal_add(j, JOURNAL_IPC,
-			   arena_printf(j->arena, "%s %d %" PRIu64, what, id, ipc_namespace()), ret);
+			   arena_printf(j->arena, "%s %d %" PRIu64, what, id, ipc_namespace()),
+			   ret);
 }
 
 /* It may not exist yet; another namespace, or another boot, has nothing to do with it. */
@@ -158,7 +159,8 @@ static int remove_ipc(const struct entry *e)
 		r = sys(SYS_semctl, id, 0, IPC_RMID, 0);
 	else
 		r = sys(SYS_msgctl, id, IPC_RMID, 0);
-	return !r || r == -EINVAL || r == -EIDRM ? 0 : fail(r, "remove System V object %s", e->path);
+	return !r || r == -EINVAL || r == -EIDRM ? 0
+						 : fail(r, "remove System V object %s", e->path);
 }
 
 /*

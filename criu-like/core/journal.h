@@ -16,8 +16,8 @@ enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
 	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
 	JOURNAL_REMAP,	/* a name that a checkpoint refers to: unlink it unless that is committed */
-	JOURNAL_IPC,	/* "shm ID NS" (sem, msg) is being made in the ipc namespace NS: remove it */
-	JOURNAL_SWAP,	/* NAME.torpor-N may hold what belongs at NAME (`made`): move it back */
+	JOURNAL_IPC,  /* "shm ID NS" (sem, msg) is being made in the ipc namespace NS: remove it */
+	JOURNAL_SWAP, /* NAME.torpor-N may hold what belongs at NAME (`made`): move it back */
 };
 
 /* Nothing is written before the first entry. */

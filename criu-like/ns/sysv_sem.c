@@ -80,8 +80,9 @@ static int refuse_undo(struct dump *d, const pid_list *users)
 		    !sys(SYS_kcmp, self, task_main(*t)->tid, KCMP_SYSVSEM, 0, 0))
 			continue;
 		if ((*t)->thread.n > 1 && !has_used(users, (*t)->pid)) {
-			log_warn("task %d: if its end is to undo a System V semaphore, that is lost",
-				 (*t)->pid);
+			log_warn(
+				"task %d: if its end is to undo a System V semaphore, that is lost",
+				(*t)->pid);
 			continue;
 		}
 		r = refuse(&d->blockers, (*t)->pid, "its System V semaphores",
