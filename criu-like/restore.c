@@ -81,7 +81,8 @@ static int plan(void *c)
 	struct restore *r = c;
 	int k = collect(r), e = blockers_report(&r->blockers);
 
-	return e ?: k;
+	k = e ?: k;
+	return k || !r->opt->plan_only ? k : memory_verify(r);
 }
 
 static int build_programs(void *c)
@@ -136,6 +137,7 @@ static int fork_tree(void *c)
 	k = k ?: files_open_late(r);
 	if (!k)
 		area_pass(r, WORD_GO, 1);
+	k = k ?: memory_verify(r); /* while they read what it compares */
 	k = k ?: watch_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
 	r->stats.fork_us = (time_now_ns() - from) / 1000;
 	log_flush_buffer(area_log(r));
@@ -294,6 +296,7 @@ int restore_check_set(const struct restore_options *opt, struct image_set *set, 
 	(void)fault_enter(FAULT_RESTORE, -1);
 	k = read_images(r);
 	k = k ?: collect(r);
+	k = k ?: memory_verify(r);
 	memory_close(r);
 	if (r->set && r->set != set)
 		image_set_close(r->set);

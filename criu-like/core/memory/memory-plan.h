@@ -70,13 +70,20 @@ struct space {                     /* one mm */
 	VEC(struct range) drop;    /* inherited pages that the task does not have */
 };
 
+struct checksum {
+	uint64_t hash, offset, bytes;
+	uint32_t shard, mm;
+};
+
 struct mem_plan {
 	struct space **space;      /* by task index; NULL: no own mm */
 	size_t n_space;
 	VEC(struct mem_object) object[8]; /* by kind, index is the id */
 	VEC(int) shard;            /* coordinator's descriptors */
 	VEC(uint64_t) shard_size;
-	VEC(uint64_t) shard_checked; /* how far checksums were compared: extents are gapless */
+	VEC(uint64_t) shard_known; /* how far there are checksums: extents are gapless */
+	VEC(struct checksum) checksum; /* not compared yet */
+	uint64_t unverified;       /* bytes under them */
 	VEC(struct mm) content;    /* runs of shared objects */
 	struct own_vdso vdso;
 	uint64_t park_base;
@@ -90,6 +97,7 @@ int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const str
 	      uint64_t *ret);
 
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
+int memory_stage_fill(struct prog *p, struct restore *r, const struct space *s);
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */
 int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
