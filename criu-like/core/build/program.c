@@ -46,7 +46,7 @@ uint64_t program_stack(const struct restore *r, const struct thread *t)
 }
 
 /* A free number that is nobody's in the tree, from the top, where numbers are given out last. */
-static int unused_pid(struct restore *r, pid_t *ret)
+static int unused_tid(struct restore *r, pid_t *ret)
 {
 	struct span text;
 	int k = io_slurp_at(&r->arena, -1, "/proc/sys/kernel/pid_max", &text);
@@ -60,16 +60,16 @@ static int unused_pid(struct restore *r, pid_t *ret)
 		map_put(&known, (uint64_t)(*b)->pid, 0, *b);
 	vec_foreach(t, &r->tree.thread)
 		map_put(&known, (uint64_t)(*t)->tid, 0, *t);
-	for (pid_t pid = n ? r->programs->helper.v[n - 1]->pid : atoi(text.p); --pid > 1;)
+	for (pid_t pid = n ? r->programs->helper.v[n - 1]->tid : atoi(text.p); --pid > 1;)
 		if (!map_get(&known, (uint64_t)pid, 0) && sys(SYS_kill, pid, 0) == -ESRCH)
 			return *ret = pid, 0;
-	return fail(-EAGAIN, "no number is left for a process that helps");
+	return fail(-EAGAIN, "no number is left for a thread that helps");
 }
 
 int program_helper(struct restore *r, const struct prog *of, struct helper **ret)
 {
 	struct helper *h = arena_new(&r->arena, struct helper);
-	int k = unused_pid(r, &h->pid);
+	int k = unused_tid(r, &h->tid);
 
 	if (k)
 		return k;
@@ -236,7 +236,7 @@ void programs_report_failure(const struct restore *r)
 	if (rep->task >= r->tree.thread.n) {
 		const struct helper *h = r->programs->helper.v[helper];
 
-		(void)fail(-rep->error, "helper %d: %s", h->pid, prog_label(h->prog, rep->where));
+		(void)fail(-rep->error, "helper %d: %s", h->tid, prog_label(h->prog, rep->where));
 		return;
 	}
 	(void)fail(-rep->error, "task %d: %s", r->tree.thread.v[rep->task]->tid,
@@ -264,7 +264,7 @@ void programs_print(const struct restore *r, FILE *out)
 		prog_print(&r->programs->of[i].prog, out);
 	}
 	vec_foreach(h, &r->programs->helper) {
-		(void)fprintf(out, "program of helper %d\n", (*h)->pid);
+		(void)fprintf(out, "program of helper %d\n", (*h)->tid);
 		prog_print((*h)->prog, out);
 	}
 }

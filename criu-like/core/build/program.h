@@ -15,14 +15,14 @@ enum {
  * fork. */
 int programs_build(struct restore *r);  /* takes its room in the area: before area_map() */
 /*
- * A process that runs beside the leader whose program is being built: a program of its own, a
- * stack, a number that nobody has or will have. 0 or -errno; reported. Whoever asks starts it and
- * waits for its end.
+ * A thread that runs for a while beside the leader whose program is being built: a program of its
+ * own, a stack, a number that nobody in the tree has. 0 or -errno; reported. Whoever asks starts it
+ * and waits for its end.
  */
 struct helper {
 	struct prog *prog;
 	uint64_t stack, stack_bytes; /* in the tasks */
-	pid_t pid;
+	pid_t tid;
 };
 int program_helper(struct restore *r, const struct prog *of, struct helper **ret);
 int programs_emit(struct restore *r);   /* after area_map() */

@@ -5,18 +5,17 @@
  *
  * Large runs go in pieces: page tables and pages first (MADV_POPULATE_WRITE, one call instead of
  * a fault per page), then the bytes. Most of the time is the kernel's, for making pages, so the
- * large runs of a large address space are read by two: a process that shares memory and descriptors
- * reads the second half, and is gone before anything else is done.
+ * large runs of a large address space are read by two: a thread that nobody will know of reads the
+ * second half, and runs nothing more when the first one goes on.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
 #include "core/build/program.h"
 #include "core/memory/memory-plan.h"
@@ -28,7 +27,8 @@ enum {
 	GROUP_BYTES = 1 << 30,
 	POPULATE_FROM = 256 << 10,
 	CHUNK_BYTES = 512 << 10,
-	HELP_FROM = 64 << 20, /* a process costs as much as 100 KiB */
+	HELP_FROM = 32 << 20,
+	WAITS = 1000,
 };
 
 /* A read of several runs that lie behind each other in one shard. */
@@ -110,39 +110,36 @@ static uint64_t large_bytes(const struct space *s, bool huge)
 	return n;
 }
 
-/* Shares the address space and the descriptors, reads its half, and ends. */
-static void helper_start(struct prog *p, const struct helper *h)
+/* Reads its half, and ends; the kernel clears `ret` then. */
+static struct prog_arg helper_start(struct prog *p, const struct helper *h)
 {
-	struct clone_args a = { .flags = CLONE_VM | CLONE_FILES | CLONE_FS,
+	struct clone_args a = { .flags = THREAD_FLAGS | CLONE_CHILD_CLEARTID,
 				.stack = h->stack,
 				.stack_size = h->stack_bytes,
 				.set_tid_size = 1 };
-	struct prog_arg args = prog_in(p, &a, sizeof(a)), pid = prog_in(p, &h->pid, sizeof(h->pid));
+	struct prog_arg args = prog_in(p, &a, sizeof(a)), tid = prog_in(p, &h->tid, sizeof(h->tid));
 
-	prog_where(h->prog, "bind the process to its maker");
-	prog_call(h->prog, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	prog_where(p, "start process %d to help with reading memory", h->pid);
-	prog_point(p, args, offsetof(struct clone_args, set_tid), pid, 0);
-	prog_start(p, args, sizeof(a), h->prog, h->pid);
+	prog_where(p, "start thread %d to help with reading memory", h->tid);
+	prog_point(p, args, offsetof(struct clone_args, set_tid), tid, 0);
+	prog_point(p, args, offsetof(struct clone_args, child_tid), tid, 0);
+	prog_start(p, args, sizeof(a), h->prog, h->tid);
+	return tid;
 }
 
-static void helper_end(struct prog *p, const struct helper *h)
+static void helper_end(struct prog *p, const struct helper *h, struct prog_arg tid)
 {
-	struct prog_arg status = prog_room(p, sizeof(int32_t));
-
 	prog_call(h->prog, SYS_exit, 0);
-	prog_where(p, "wait for process %d that reads memory", h->pid);
-	prog_equals(prog_call(p, SYS_wait4, h->pid, status, __WALL, 0), h->pid);
-	prog_check(p, prog_word(status), 0, ECHILD);
+	prog_where(p, "wait for thread %d that reads memory", h->tid);
+	prog_accept(prog_call(p, SYS_futex, tid, FUTEX_WAIT, h->tid, 0), EAGAIN);
+	prog_loop(p, 1, prog_word(tid), 0, WAITS);
 }
 
 static void stage_fill_kind(struct prog *p, const struct space *s, bool huge, struct helper *help)
 {
 	struct group *g = arena_new(p->arena, struct group);
 	struct halves h = { p, help ? help->prog : NULL, large_bytes(s, huge) / 2 };
+	struct prog_arg tid = help ? helper_start(p, help) : prog_imm(0);
 
-	if (help)
-		helper_start(p, help);
 	vec_foreach(run, &s->fill) {
 		if (is_huge(run) != huge)
 			continue;
@@ -153,7 +150,7 @@ static void stage_fill_kind(struct prog *p, const struct space *s, bool huge, st
 	}
 	group_end(p, s, g);
 	if (help)
-		helper_end(p, help);
+		helper_end(p, help, tid);
 }
 
 int memory_stage_fill(struct prog *p, struct restore *r, const struct space *s)
