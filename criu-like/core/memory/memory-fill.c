@@ -110,10 +110,11 @@ static uint64_t large_bytes(const struct space *s, bool huge)
 	return n;
 }
 
-/* Reads its half, and ends; the kernel clears `ret` then. */
+/* Reads its half, and ends; the kernel clears the number then. Without CLONE_SYSVSEM, which would
+ * make a list of semaphores that the task has not. */
 static struct prog_arg helper_start(struct prog *p, const struct helper *h)
 {
-	struct clone_args a = { .flags = THREAD_FLAGS | CLONE_CHILD_CLEARTID,
+	struct clone_args a = { .flags = (THREAD_FLAGS & ~CLONE_SYSVSEM) | CLONE_CHILD_CLEARTID,
 				.stack = h->stack,
 				.stack_size = h->stack_bytes,
 				.set_tid_size = 1 };
