@@ -33,6 +33,22 @@ void prog_where(struct prog *p, const char *fmt, ...)
 	p->where = (uint32_t)p->label.n - 1;
 }
 
+void prog_expect(struct prog *p, const struct prog *other)
+{
+	size_t op = other->op.n + 8, label = other->label.n + 8;
+	const char **labels = arena_array(p->arena, const char *, label);
+
+	if (p->op.n || p->data_len || p->label.n > label)
+		return;
+	memcpy(labels, p->label.v, p->label.n * sizeof(*labels));
+	p->label.v = labels;
+	p->label.cap = label;
+	p->op.v = arena_array(p->arena, struct prog_op, op);
+	p->op.cap = op;
+	p->data_cap = other->data_len + 256;
+	p->data = arena_alloc(p->arena, p->data_cap);
+}
+
 struct prog_arg prog_room(struct prog *p, size_t len)
 {
 	uint32_t at = p->data_len;

@@ -51,6 +51,9 @@ struct prog {
 
 void prog_init(struct prog *p, struct arena *a, uint32_t task);
 
+/* Makes room for as much as the other one has, so that growing does not cost memory. */
+void prog_expect(struct prog *p, const struct prog *other);
+
 /* Names the operations that follow, for messages ("map '/lib/x.so' at 7f..."). */
 void prog_where(struct prog *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -204,8 +204,11 @@ int programs_build(struct restore *r)
 		prog_init(&r->programs->of[i].prog, &r->programs->arena, (uint32_t)i);
 		r->programs->of[i].stack = area_take(r, AREA_STACK_BYTES);
 	}
-	for (size_t i = 0; !k && i < n; i++)
+	for (size_t i = 0; !k && i < n; i++) {
+		if (i) /* neighbours are alike */
+			prog_expect(&r->programs->of[i].prog, &r->programs->of[i - 1].prog);
 		k = build(r, r->tree.thread.v[i]);
+	}
 	for (size_t i = 0; !k && i < n; i++) {
 		struct prog *p = &r->programs->of[i].prog;
 

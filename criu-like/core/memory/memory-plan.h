@@ -106,7 +106,7 @@ void memory_plan_rest(struct restore *r, struct space *s); /* what is left to th
 int memory_reserve_segments(struct restore *r);
 int memory_find_room(struct restore *r, uint64_t len, uint64_t *ret_base);
 bool segment_fits(const struct segment *g, const struct vma *v);
-int memory_read_images(struct restore *r);   /* parses and checks everything */
+int memory_read_images(struct restore *r); /* parses and checks everything but checksums */
 int source_fd(const struct mem_plan *p, const struct space *s, const struct vma *v);
 static inline int shard_fd(const struct space *s, uint64_t at)
 {
