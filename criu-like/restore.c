@@ -127,12 +127,30 @@ static void undo_prepare(void *c)
 	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
 }
 
+/*
+ * Barriers that would only make many processes sleep and wake up: when nothing that a task needs
+ * depends on others, it goes on while those are still being born, and when nobody is going to die,
+ * its signals do not wait for that.
+ */
+static void open_barriers(struct restore *r)
+{
+	const struct birth_plan *b = r->births;
+
+	if (b->n_mm_shared || b->n_early || b->n_stand_in || !files_need_nobody(r))
+		return;
+	area_pass(r, WORD_GO, 1);
+	if (!b->n_zombie)
+		area_pass(r, WORD_SIGNALS, 1);
+}
+
 static int fork_tree(void *c)
 {
 	struct restore *r = c;
 	uint64_t from = time_now_ns();
-	int k = self_fork_root(r);
+	int k;
 
+	open_barriers(r);
+	k = self_fork_root(r);
 	k = k ?: watch_wait(r, WORD_FORKED, r->births->n_fork);
 	k = k ?: files_open_late(r);
 	if (!k)
