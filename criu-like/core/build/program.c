@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -23,6 +22,8 @@
 #include "core/memory/memory.h"
 #include "core/task-kinds.h"
 #include "kernel/sys.h"
+
+enum { MOST_HELPERS = 8 };
 
 struct program {
 	struct prog prog;
@@ -45,23 +46,47 @@ uint64_t program_stack(const struct restore *r, const struct thread *t)
 	return r->programs->of[t->index].stack;
 }
 
-/* A free number that is nobody's in the tree, from the top, where numbers are given out last. */
-static int unused_tid(struct restore *r, pid_t *ret)
+/* Where to look for the next number from, downwards: those at the top are given out last. */
+static int highest_tid(struct restore *r, pid_t *ret)
 {
-	struct span text;
-	int k = io_slurp_at(&r->arena, -1, "/proc/sys/kernel/pid_max", &text);
 	size_t n = r->programs->helper.n;
-	struct map known;
+	struct span text;
+	uint64_t most;
+	int k;
 
+	if (n)
+		return *ret = r->programs->helper.v[n - 1]->tid, 0;
+	k = io_slurp_at(&r->arena, -1, "/proc/sys/kernel/pid_max", &text);
+	while (!k && text.len && text.p[text.len - 1] == '\n')
+		text.len--;
+	k = k ?: span_u64(text, 10, &most);
 	if (k)
 		return fail(k, "read the highest number of a process");
+	*ret = (pid_t)most;
+	return 0;
+}
+
+static bool is_free(pid_t pid)
+{
+	return sys(SYS_kill, pid, 0) == -ESRCH && sys(SYS_kill, -pid, 0) == -ESRCH;
+}
+
+/* A free number that is nobody's in the tree. */
+static int unused_tid(struct restore *r, pid_t *ret)
+{
+	struct map known;
+	pid_t pid;
+	int k = highest_tid(r, &pid);
+
+	if (k)
+		return k;
 	map_init(&known, &r->arena);
 	vec_foreach(b, &r->births->all)
 		map_put(&known, (uint64_t)(*b)->pid, 0, *b);
 	vec_foreach(t, &r->tree.thread)
 		map_put(&known, (uint64_t)(*t)->tid, 0, *t);
-	for (pid_t pid = n ? r->programs->helper.v[n - 1]->tid : atoi(text.p); --pid > 1;)
-		if (!map_get(&known, (uint64_t)pid, 0) && sys(SYS_kill, pid, 0) == -ESRCH)
+	while (--pid > 1)
+		if (!map_get(&known, (uint64_t)pid, 0) && is_free(pid))
 			return *ret = pid, 0;
 	return fail(-EAGAIN, "no number is left for a thread that helps");
 }
@@ -69,8 +94,11 @@ static int unused_tid(struct restore *r, pid_t *ret)
 int program_helper(struct restore *r, const struct prog *of, struct helper **ret)
 {
 	struct helper *h = arena_new(&r->arena, struct helper);
-	int k = unused_tid(r, &h->tid);
+	int k;
 
+	if (r->programs->helper.n == MOST_HELPERS)
+		return *ret = NULL, 0;
+	k = unused_tid(r, &h->tid);
 	if (k)
 		return k;
 	h->prog = arena_new(of->arena, struct prog);

@@ -17,7 +17,7 @@ int programs_build(struct restore *r);  /* takes its room in the area: before ar
 /*
  * A thread that runs for a while beside the leader whose program is being built: a program of its
  * own, a stack, a number that nobody in the tree has. 0 or -errno; reported. Whoever asks starts it
- * and waits for its end.
+ * and waits for its end. NULL: there are enough of them, the tasks themselves work side by side.
  */
 struct helper {
 	struct prog *prog;

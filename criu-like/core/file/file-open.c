@@ -216,7 +216,8 @@ void files_close_shared(struct restore *r)
 
 static bool needs_nobody(const struct planned *p)
 {
-	return p->o.kind->alone && !p->o.late && !p->o.in_blob && !p->o.ofd->owner && !p->o.ofd->n_lock;
+	return p->o.kind->alone && !p->o.late && !p->o.in_blob && !p->o.ofd->owner &&
+	       !p->o.ofd->n_lock;
 }
 
 bool files_need_nobody(const struct restore *r)

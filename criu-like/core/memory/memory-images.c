@@ -1,8 +1,8 @@
 /*
  * Reading the images of memory. They are hostile input: every number is checked before anything
  * uses it. Mappings ascend and do not overlap, runs ascend and lie in mappings that have pages,
- * offsets lie in shards, and every page that is used is covered by a checksum; these are compared in
- * core/memory/memory-verify.c.
+ * offsets lie in shards, and every page that is used is covered by a checksum; these are compared
+ * in core/memory/memory-verify.c.
  */
 #include <errno.h>
 #include <inttypes.h>

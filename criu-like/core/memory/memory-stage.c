@@ -5,7 +5,8 @@
  * The memory limits (PR_SET_MM_MAP) are set as soon as everything of the tool is unmapped: the
  * kernel compares them with no mapping, and the executable can be replaced only while no mapping of
  * the old one exists, which would never be the case for a task that runs the tool's own binary.
- * Mappings with content are made writable, filled (core/memory/memory-fill.c), and protected at last.
+ * Mappings with content are made writable, filled (core/memory/memory-fill.c), and protected at
+ * last.
  */
 #include <errno.h>
 #include <inttypes.h>
