@@ -7,7 +7,7 @@
 
 #include <sys/mman.h>
 
-static const size_t page = 4096, len = 72 << 20, piece = 5 << 20, hole = 64 << 10,
+static const size_t page = 4096, len = 36 << 20, piece = 5 << 20, hole = 64 << 10,
 		    huge_len = 2 << 20;
 
 static uint64_t value(size_t at, uint64_t seed)
@@ -56,15 +56,15 @@ static void child(void *arg)
 
 int main(void)
 {
-	char *p = map(len), *huge = map(20 * huge_len);
+	char *p = map(len), *huge = map(10 * huge_len);
 	size_t skip = -(uintptr_t)huge % huge_len;
 
-	must_true(!madvise(huge + skip, 18 * huge_len, MADV_HUGEPAGE) || errno == EINVAL);
-	fill(huge, skip, skip + 18 * huge_len, 4);
+	must_true(!madvise(huge + skip, 8 * huge_len, MADV_HUGEPAGE) || errno == EINVAL);
+	fill(huge, skip, skip + 8 * huge_len, 4);
 	fill(p, 0, len, 1);
 	task_run(child, p);
 	checkpoint();
 	check_part(p, 0, len, 1);
-	check_part(huge, skip, skip + 18 * huge_len, 4);
+	check_part(huge, skip, skip + 8 * huge_len, 4);
 	return test_end();
 }

@@ -75,7 +75,7 @@ static bool is_free(pid_t pid)
 static int unused_tid(struct restore *r, pid_t *ret)
 {
 	struct map known;
-	pid_t pid;
+	pid_t pid = 0;
 	int k = highest_tid(r, &pid);
 
 	if (k)
