@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 static const size_t page = 4096, len = 36 << 20, piece = 5 << 20, hole = 64 << 10,
-		    huge_len = 2 << 20;
+		    huge_len = 2 << 20, few = 4 << 20;
 
 static uint64_t value(size_t at, uint64_t seed)
 {
@@ -44,27 +44,32 @@ static char *map(size_t n)
 
 static void child(void *arg)
 {
-	char *common = arg, *own = map(len);
+	char *common = arg, *own = map(few);
 
-	fill(common, len / 2, len, 2);
-	fill(own, 0, len, 3);
+	fill(common, few / 2, few, 2);
+	fill(own, 0, few, 3);
 	checkpoint_wait();
-	check_part(common, 0, len / 2, 1);
-	check_part(common, len / 2, len, 2);
-	check_part(own, 0, len, 3);
+	check_part(common, 0, few / 2, 1);
+	check_part(common, few / 2, few, 2);
+	check_part(own, 0, few, 3);
 }
 
 int main(void)
 {
-	char *p = map(len), *huge = map(10 * huge_len);
-	size_t skip = -(uintptr_t)huge % huge_len;
+	char *common = map(few), *p, *huge;
+	size_t skip;
 
-	must_true(!madvise(huge + skip, 8 * huge_len, MADV_HUGEPAGE) || errno == EINVAL);
-	fill(huge, skip, skip + 8 * huge_len, 4);
-	fill(p, 0, len, 1);
-	task_run(child, p);
+	fill(common, 0, few, 1);
+	task_run(child, common);
+	p = map(len);
+	fill(p, 0, len, 5);
+	huge = map(3 * huge_len);
+	skip = -(uintptr_t)huge % huge_len;
+	must_true(!madvise(huge + skip, 2 * huge_len, MADV_HUGEPAGE) || errno == EINVAL);
+	fill(huge, skip, skip + 2 * huge_len, 4);
 	checkpoint();
-	check_part(p, 0, len, 1);
-	check_part(huge, skip, skip + 8 * huge_len, 4);
+	check_part(common, 0, few, 1);
+	check_part(p, 0, len, 5);
+	check_part(huge, skip, skip + 2 * huge_len, 4);
 	return test_end();
 }
