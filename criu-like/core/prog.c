@@ -23,14 +23,25 @@ void prog_init(struct prog *p, struct arena *a, uint32_t task)
 	prog_where(p, "start");
 }
 
+/* A name that no operation bears makes room for the next one. */
+void prog_where_text(struct prog *p, const char *text)
+{
+	bool used = p->label.n && p->op.n && p->op.v[p->op.n - 1].where == p->where;
+
+	if (used || !p->label.n)
+		*vec_push(p->arena, &p->label) = text;
+	else
+		p->label.v[p->label.n - 1] = text;
+	p->where = (uint32_t)p->label.n - 1;
+}
+
 void prog_where(struct prog *p, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	*vec_push(p->arena, &p->label) = arena_vprintf(p->arena, fmt, ap);
+	prog_where_text(p, arena_vprintf(p->arena, fmt, ap));
 	va_end(ap);
-	p->where = (uint32_t)p->label.n - 1;
 }
 
 void prog_expect(struct prog *p, const struct prog *other)
