@@ -145,6 +145,15 @@ static bool grow_in_place(struct arena *a, const void *old, size_t old_bytes, si
 	return true;
 }
 
+void arena_shrink(struct arena *a, const void *p, size_t len_bytes, size_t used_bytes)
+{
+	size_t len = aligned(len_bytes), used = aligned(used_bytes);
+	struct arena_chunk *c = a->chunk;
+
+	if (c && c->used >= len && c->data + c->used - len == p)
+		c->used -= len - used;
+}
+
 void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes)
 {
 	void *p;
