@@ -83,6 +83,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 }
 
 const struct fd_kind kind_dev = { .name = "dev",
+				  .alone = true,
 				  .descriptor = &dev__descriptor,
 				  .match = match,
 				  .dump = dump,

@@ -70,6 +70,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 }
 
 const struct fd_kind kind_regular = { .name = "regular",
+				      .alone = true,
 				      .descriptor = &regular__descriptor,
 				      .match = match,
 				      .dump = dump,
