@@ -20,8 +20,6 @@ int memory_dump(struct dump *d); /* then: everything stopped, blob withdrawn or 
 				    pages, images */
 /* Nothing of ours is mapped in them any more: their mappings may be read from now on. */
 void memory_read_ahead(struct dump *d);
-int memory_dump(
-	struct dump *d); /* then: everything stopped, blob withdrawn or left out: maps, pages, images */
 
 /* --- restore --------------------------------------------------------------------------------- */
 /* Reads and checks the images; descriptors may refer to objects in them. */
