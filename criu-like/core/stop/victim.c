@@ -211,9 +211,9 @@ static void choose_part(struct victim_mm *mm, uint32_t first, uint32_t all, uint
 	if (all <= mm->frames_len || half < first) {
 		*ret_end = mm->n_inside ? 0 : mm->frames_len;
 	} else {
-		mm->second_half = !mm->second_half;
-		*ret_at = mm->second_half ? half : 0;
+		*ret_at = mm->second_half ? half : 0; /* the head of all is written first */
 		*ret_end = mm->second_half ? mm->frames_len : half;
+		mm->second_half = !mm->second_half;
 	}
 }
 
