@@ -200,11 +200,7 @@ int frames_choose(struct dump *d, struct victim_mm *mm, uint32_t least, uint32_t
 		take_left_behind(d, mm);
 	if (!r && mm->stack_len && !mm->frames)
 		grow(mm, pages(mm->frames_len));
-	if (r < 0 || mm->frames)
-		return r;
-	return refuse(&d->blockers, mm->task->pid, "stack",
-		      "it has no room to keep the way home in and cannot grow",
-		      "raise its limit on stack size");
+	return r;
 }
 
 /* In the first of all frames, in a field that sigreturn does not read. */
@@ -220,7 +216,13 @@ int frames_for_blob(struct dump *d, struct victim_mm *mm)
 {
 	uint32_t len = FRAME_HEAD_BYTES + FRAME_SLOTS * xstate_room(task_main(mm->task)->victim);
 
-	return frames_choose(d, mm, len, len);
+	int r = frames_choose(d, mm, len, len);
+
+	if (r < 0 || mm->frames)
+		return r;
+	return refuse(&d->blockers, mm->task->pid, "stack",
+		      "it has no room to keep the way home in and cannot grow",
+		      "raise its limit on stack size");
 }
 
 uint32_t frames_len_one(const struct victim_thread *v)

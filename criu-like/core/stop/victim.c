@@ -217,7 +217,10 @@ static void choose_part(struct victim_mm *mm, uint32_t first, uint32_t all, uint
 	}
 }
 
-/* Places as many jobs of one address space as there is room for; yields how many. */
+/*
+ * Places as many jobs of one address space as there is room for; yields how many. 0: the round
+ * before has to end first, or there is no room at all.
+ */
 static int place(struct dump *d, const struct victim_job *job, size_t n, struct calls *ret)
 {
 	struct victim_mm *mm = mm_of(d, job);
@@ -232,7 +235,8 @@ static int place(struct dump *d, const struct victim_job *job, size_t n, struct 
 		all += ret[k].len;
 	}
 	r = mm->n_inside ? 0 : frames_choose(d, mm, ret[0].len, all);
-	if (r < 0)
+	mm->needs_blob = r >= 0 && !mm->frames; /* its frames are smaller */
+	if (r < 0 || mm->needs_blob)
 		return r;
 	choose_part(mm, ret[0].len, all, &at, &end);
 	for (n = k, k = 0; k < n && at + ret[k].len <= end; k++) {
@@ -255,8 +259,8 @@ static int start_some(struct dump *d, const struct victim_job *job, size_t n, st
 }
 
 /*
- * Starts jobs in as many address spaces as one round takes; yields how many. 0: the round before
- * has to end first, or the first job needs the blob.
+ * Starts jobs in as many address spaces as one round takes; yields how many. 0: try again when the
+ * round before has ended, or the first job needs the blob.
  */
 static int start_round(struct dump *d, const struct victim_job *job, size_t n, struct calls *c,
 		       bool *ret_blob)
