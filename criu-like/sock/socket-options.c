@@ -148,7 +148,8 @@ int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, Socke
 		SocketOption o = SOCKET_OPTION__INIT;
 		int r;
 
-		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)))
+		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)) ||
+		    (t.protocol == MPTCP_PROTOCOL && row->trait == SOCKET_REFUSED)) /* its own */
 			continue;
 		o.level = row->level;
 		o.name = row->name;

@@ -73,9 +73,12 @@ def option_lines(fd, s):
             if (level, number) == (socket.IPPROTO_IPV6, 26) and s.type == socket.SOCK_STREAM and connected(s):
                 continue    # IPV6_V6ONLY: a socket with a name has it, a connected one does not care
             try:
-                yield f"option {level}:{number} {s.getsockopt(level, number, 256).hex()}"
+                value = s.getsockopt(level, number, 256)
             except OSError:
                 continue
+            if (level, number) == (socket.SOL_SOCKET, socket.SO_RCVLOWAT) and not any(value):
+                value = struct.pack("I", 1)     # what multipath TCP leaves as 0 means, and is set as, 1
+            yield f"option {level}:{number} {value.hex()}"
 
 
 def name_lines(fd, s):
