@@ -26,6 +26,7 @@
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
 #include "core/stop/victim.h"
+#include "core/world.h"
 
 static int hook(const struct dump *d, const char *point)
 {
@@ -59,7 +60,8 @@ static void discard_images(void *c)
 /* 0, -ENOTSUP when there are blockers, or another -errno (reported). */
 static int collect(struct dump *d)
 {
-	static int (*const part[])(struct dump *) = { victim_look, files_look, memory_look };
+	static int (*const part[])(struct dump *) = { victim_look, files_look, memory_look,
+						       world_look };
 
 	for (size_t i = 0; i < array_size(part); i++) {
 		int r = part[i](d);
@@ -138,7 +140,7 @@ static int save_memory(void *c)
 {
 	struct dump *d = c;
 	uint64_t from = time_now_ns();
-	int r = memory_dump(d), e;
+	int r = memory_map(d) ?: world_dump(d) ?: memory_dump(d), e;
 
 	d->stats.memory_us = (time_now_ns() - from) / 1000;
 	e = blockers_report(&d->blockers);
@@ -200,7 +202,7 @@ static int release(void *c)
 	r = victim_release(d, VICTIM_KILL);
 	if (!r || r == -ETIMEDOUT) /* dead, if not reaped */
 		net_lock_silence(d);
-	return r;
+	return r ?: files_after(d);
 }
 
 static const struct phase phases[] = {
