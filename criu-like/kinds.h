@@ -56,7 +56,12 @@
 	X(inotify)   \
 	X(fanotify)  \
 	X(socketpair) \
-	X(tcp)
+	X(tcp) \
+	X(udp) \
+	X(netlink) \
+	X(raw) \
+	X(packet) \
+	X(socket)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(sysv_map) X(shmem) X(mapped_file) X(anon)

@@ -90,6 +90,20 @@ def name_lines(fd, s):
             yield f"{name} <{e.strerror}>"
 
 
+def peer_lines(fd, s):
+    """Raw and echo sockets have peers without a port, which getpeername does not tell."""
+    ino = str(os.fstat(fd).st_ino)
+    for name in ("raw", "raw6", "icmp", "icmp6") if s.family in INET else ():
+        try:
+            with open(f"/proc/net/{name}", encoding="ascii") as f:
+                rows = [line.split() for line in f]
+        except OSError:
+            continue
+        for row in rows:
+            if row[9:10] == [ino]:
+                yield f"{name} local {row[1]} peer {row[2]} state {row[3]}"
+
+
 def number(fd, request):
     buf = array.array("i", [0])
     try:
@@ -222,7 +236,7 @@ def member_lines(fd, s):
         yield f"member of {group.hex()} on {index} mode {mode} sources {sources}"
 
 
-FACTS = (name_lines, option_lines, state_lines, queue_lines, filter_lines, member_lines)
+FACTS = (name_lines, peer_lines, option_lines, state_lines, queue_lines, filter_lines, member_lines)
 
 
 def lines(fd):

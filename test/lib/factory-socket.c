@@ -216,6 +216,41 @@ static void check_udp(struct object *o)
 	stream_expect(o->fd[0], 20, o->seed);
 }
 
+/* fd: 0 bound to all addresses, two datagrams wait; 1 connected to it. */
+static void make_udp6(struct object *o)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6};
+
+	o->fd[0] = must(socket(AF_INET6, SOCK_DGRAM, 0));
+	must(setsockopt(o->fd[0], IPPROTO_IPV6, IPV6_RECVTCLASS, &(int){1}, 4));
+	must(bind(o->fd[0], (void *)&a, sizeof(a)));
+	must(getsockname(o->fd[0], (void *)&a, &(socklen_t){sizeof(a)}));
+	o->note[0] = a.sin6_port;
+	a.sin6_addr = in6addr_loopback;
+	o->fd[1] = must(socket(AF_INET6, SOCK_DGRAM, 0));
+	must(connect(o->fd[1], (void *)&a, sizeof(a)));
+	must(getsockname(o->fd[1], (void *)&a, &(socklen_t){sizeof(a)}));
+	o->note[1] = a.sin6_port;
+	stream_put(o->fd[1], 700, o->seed);
+	must(send(o->fd[1], "", 0, 0));
+	stream_put(o->fd[1], 30, o->seed + 1);
+}
+
+static void check_udp6(struct object *o)
+{
+	struct sockaddr_in6 a = {0};
+	char buf[1000];
+
+	check(recvfrom(o->fd[0], buf, sizeof(buf), MSG_DONTWAIT, (void *)&a,
+		       &(socklen_t){sizeof(a)}) == 700 &&
+	      pattern_ok(buf, 700, o->seed) && a.sin6_port == o->note[1]);
+	check(recv(o->fd[0], buf, sizeof(buf), MSG_DONTWAIT) == 0);
+	check(recv(o->fd[0], buf, sizeof(buf), MSG_DONTWAIT) == 30 &&
+	      pattern_ok(buf, 30, o->seed + 1));
+	check(sendto(o->fd[0], "x", 1, 0, (void *)&a, sizeof(a)) == 1);
+	check(recv(o->fd[1], buf, sizeof(buf), 0) == 1 && buf[0] == 'x');
+}
+
 static void make_tcp_listener(struct object *o)
 {
 	struct sockaddr_in a;
@@ -289,9 +324,10 @@ const struct factory socket_factories[] = {
 	{"unix-listener", make_path_listener, check_path_listener, "socket:"},
 	{"unix-abstract", make_abstract_listener, check_abstract_listener, "socket:"},
 	{"unix-rights", make_rights, check_rights, "socket:"},
-	{"udp", make_udp, check_udp, "socket:"},
+	{"udp", make_udp, check_udp, NULL},
+	{"udp6", make_udp6, check_udp6, NULL},
 	{"tcp-listener", make_tcp_listener, check_tcp_listener, NULL},
 	{"tcp", make_tcp, check_tcp, NULL},
-	{"netlink", make_netlink, check_netlink, "socket:"},
+	{"netlink", make_netlink, check_netlink, NULL},
 	{0},
 };
