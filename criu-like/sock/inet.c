@@ -24,6 +24,7 @@
 #include "kernel/descriptor.h"
 #include "kernel/interface.h"
 #include "sock/inet-member.h"
+#include "sock/inet-map.h"
 #include "sock/socket-options.h"
 
 enum { FLOW_LABEL_MASK = 0x000fffff };
@@ -392,8 +393,12 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 		e = socket_options_plan(r, o, m->n_option, m->option);
 	if (!e)
 		e = inet_members_plan(r, o, m);
-	if (e || !m->local)
+	if (e)
 		return e;
+	inet_map(r, m->local);
+	inet_map(r, m->peer);
+	if (!m->local)
+		return 0;
 	object = arena_printf(&r->arena, "%s socket %s", o->kind->name,
 			      inet_text(&r->arena, m->local));
 	device = plan_device(r, object, m);
@@ -404,7 +409,7 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 	e = try_name(m, device, is_connection(m) ? -1 : reuse);
 	if (e == -EADDRNOTAVAIL)
 		return refuse(&r->blockers, 0, object, "this host does not have its address",
-			      "give the address to an interface");
+			      "give the address to an interface, or use another with --map-ip");
 	if (e == -EADDRINUSE)
 		return refuse(&r->blockers, 0, object, "its port is in use",
 			      "end the process that uses it (ss -anp)");
