@@ -55,7 +55,7 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
-	X(socketpair) \
+	X(unix) \
 	X(tcp) \
 	X(udp) \
 	X(netlink) \

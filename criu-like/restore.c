@@ -130,6 +130,7 @@ static void undo_prepare(void *c)
 {
 	world_undo(c);
 	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
+	(void)inode_end_puts(c, false);	     /* as above */
 }
 
 static int fork_tree(void *c)
@@ -241,10 +242,11 @@ static int commit(void *c)
 		files_last(r);
 	k = k ?: attach_release(r);
 
-	if (!k)
-		(void)inode_remove_ghosts(r,
-					  true); /* reported; the tasks run and keep their files */
-	return k;
+	if (k)
+		return k;
+	(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+	(void)inode_end_puts(r, true);	    /* as above */
+	return 0;
 }
 
 static const struct phase phases[] = {

@@ -120,6 +120,11 @@ void net_lock_lift(struct dump *d)
 		fd_close(&d->lock->socket);
 }
 
+int net_lock_socket(const struct dump *d)
+{
+	return d->lock ? d->lock->socket : -1;
+}
+
 static int raise_limit(void)
 {
 	struct rlimit limit;

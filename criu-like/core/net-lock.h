@@ -15,6 +15,8 @@ enum { NET_LOCK_MARK = 0xC114 };
 int net_lock_dump(struct dump *d);
 /* The tree goes on: so do its connections. */
 void net_lock_lift(struct dump *d);
+/* The descriptor that the lock lives by; -1: none. */
+int net_lock_socket(const struct dump *d);
 /* Before the tree is killed: from here on the lock outlives the tool. */
 int net_lock_keep(struct dump *d);
 /* The tree is gone: its connections end without a packet. */

@@ -82,7 +82,7 @@ void files_space_init(struct dump *d)
 	map_init(&f->fs_type, &d->arena);
 	map_init(&f->answers, &d->arena);
 	map_init(&f->locked, &d->arena);
-	f->fd_dir = f->fdinfo_dir = -1;
+	f->fd_dir = f->fdinfo_dir = f->own_dir = f->own_pidfd = -1;
 	while (fd_kinds[n])
 		n++;
 	f->kind_image = arena_array(&d->arena, struct image *, n + 1);
@@ -214,13 +214,29 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	return r;
 }
 
-void file_look_end(struct dump *d)
+static int end_kinds(struct dump *d, bool look)
 {
+	int r = 0;
+
+	for (size_t i = 0; fd_kinds[i]; i++) {
+		int e = fd_kinds[i]->end ? fd_kinds[i]->end(d, look) : 0;
+
+		r = r && r != -ENOTSUP ? r : e ?: r;
+	}
+	return r;
+}
+
+int file_look_end(struct dump *d)
+{
+	int r;
+
 	if (!d->files)
-		return;
+		return 0;
+	r = end_kinds(d, true);
 	fd_close(&d->files->fd_dir);
 	fd_close(&d->files->fdinfo_dir);
 	d->files = NULL; /* the dump begins anew with what is stopped */
+	return r;
 }
 
 static int write_kind(struct dump *d, struct fd_probe *p, const struct fd_kind *k, size_t index)
@@ -300,6 +316,72 @@ int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, c
 		return fail(fd, "keep a copy of descriptor %d", p->number);
 	*vec_push(&d->arena, &d->files->after) = (struct fd_kept){ p->id, fd, k, msg };
 	return 0;
+}
+
+/* The list grows with what is met in queues. */
+static int dump_all_late(struct dump *d, bool meets)
+{
+	for (size_t i = 0; i < d->files->late.n; i++) {
+		struct late_dump l = d->files->late.v[i];
+		log_scope("task %d", l.task->pid);
+		int r = l.kind->meets == meets ? dump_late(d, &l) : 0;
+
+		if (r && r != -ENOTSUP)
+			return r;
+	}
+	return 0;
+}
+
+/* --- in queues -----------------------------------------------------------------------------------
+ */
+
+/* The tool itself as the holder of a copy, on behalf of that task. */
+static int holder(struct dump *d, const struct task *of, struct task **ret)
+{
+	struct task *t = arena_new(&d->arena, struct task);
+	struct thread *self = arena_new(&d->arena, struct thread);
+	struct file_space *f = d->files;
+
+	self->tid = (pid_t)sys(SYS_getpid);
+	self->task = t;
+	if (f->own_dir < 0)
+		f->own_dir = sys_openat(AT_FDCWD, "/proc/self",
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (f->own_pidfd < 0)
+		f->own_pidfd = (int)sys(SYS_pidfd_open, self->tid, 0);
+	if (f->own_dir < 0 || f->own_pidfd < 0)
+		return fail(f->own_dir < 0 ? f->own_dir : f->own_pidfd,
+			    "look at the tool's own descriptors");
+	*t = (struct task){ .pid = of->pid, .files = UINT32_MAX, .proc_fd = f->own_dir,
+			    .pidfd = f->own_pidfd };
+	*vec_push(&d->arena, &t->thread) = self;
+	*ret = t;
+	return 0;
+}
+
+int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
+{
+	struct fd_probe p = { .number = fd, .fd = -1 };
+	struct fd_seen *s = NULL;
+	struct task *t = NULL;
+	bool new = false;
+	char buf[4096];
+	int r = holder(d, of, &t);
+
+	p.task = t;
+	r = r ?: open_directories(d, t);
+	r = r ?: probe(d, &p, false, buf, sizeof(buf));
+	r = r ?: identity_find(d, &p, &s, &new);
+	if (!r && new)
+		r = dump_description(d, &p, s);
+	copy_done(d, &p);
+	if (new)
+		*vec_push(&d->arena, &d->files->kept) = fd; /* it is found there again */
+	else
+		(void)sys_close(fd); /* a copy of what is known already */
+	if (s)
+		*ret_id = s->id;
+	return r;
 }
 
 /* --- tables --------------------------------------------------------------------------------------
@@ -393,12 +475,14 @@ static int dump_tables(struct dump *d)
 		if (r)
 			return r;
 	}
-	vec_foreach(l, &d->files->late) {
-		log_scope("task %d", l->task->pid);
-		r = dump_late(d, l);
-		if (r && r != -ENOTSUP)
+	for (int meets = 1; meets >= 0; meets--) {
+		r = dump_all_late(d, meets);
+		if (r)
 			return r;
 	}
+	r = end_kinds(d, false);
+	if (r && r != -ENOTSUP)
+		return r;
 	return d->blockers.list.n ? 0 : image_finish(out);
 }
 
@@ -416,6 +500,8 @@ int files_dump(struct dump *d)
 		r = dump_tables(d);
 	fd_close(&f->fd_dir);
 	fd_close(&f->fdinfo_dir);
+	fd_close(&f->own_dir);
+	fd_close(&f->own_pidfd);
 	f->at = NULL;
 	if (r || d->blockers.list.n)
 		return r ? r : -ENOTSUP;

@@ -143,7 +143,7 @@ static int look_at_descriptors(struct dump *d, const struct task *t, int fd_dir)
 
 int files_look(struct dump *d)
 {
-	int r = 0;
+	int r = 0, last;
 
 	vec_foreach(pid, &d->seen) {
 		const char *path = arena_printf(&d->arena, "/proc/%d", *pid);
@@ -159,6 +159,6 @@ int files_look(struct dump *d)
 		e = fds < 0 || pidfd < 0 ? 0 : look_at_descriptors(d, t, fds);
 		r = r && r != -ENOTSUP ? r : e ?: r;
 	}
-	file_look_end(d);
-	return r;
+	last = file_look_end(d);
+	return r && r != -ENOTSUP ? r : last ?: r;
 }

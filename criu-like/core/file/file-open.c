@@ -130,6 +130,15 @@ static int park(struct restore *r)
 	return 0;
 }
 
+/* What only a message in a queue holds has no task to finish it. */
+static int finish_unheld(struct restore *r, struct planned *p)
+{
+	struct self nobody = { &r->arena, r, NULL };
+	const struct fd_kind *k = p->o.kind;
+
+	return k->finish && p->inherited < 0 ? k->finish(&nobody, &p->o, p->o.fd) : 0;
+}
+
 static int open_all(struct restore *r, bool late)
 {
 	struct opener op = { .arena = &r->arena, .r = r };
@@ -148,6 +157,8 @@ static int open_all(struct restore *r, bool late)
 	vec_foreach(p, &r->files->order) {
 		int e = (*p)->o.shared && (*p)->o.late == late ? object_fill(&op, *p) : 0;
 
+		if (!e && !(*p)->first && (*p)->o.shared && (*p)->o.late == late)
+			e = finish_unheld(r, *p);
 		if (e)
 			return e;
 	}
@@ -166,6 +177,18 @@ int files_move_away(struct restore *r, int *fd)
 		return fail(e, "move descriptor %d out of the way", *fd);
 	(void)sys_close(*fd); /* a second number of the same file */
 	*fd = (int)to;
+	return 0;
+}
+
+int files_set_aside(struct restore *r, int *fd)
+{
+	const struct number_range *p = &r->files->parked;
+	int to = sys_fcntl(*fd, F_DUPFD_CLOEXEC, (long)p->first + p->n);
+
+	if (to < 0)
+		return fail(to, "move descriptor %d out of the way", *fd);
+	(void)sys_close(*fd); /* a second number of the same file */
+	*fd = to;
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct file_space {
 	VEC(struct late_dump) late;
 	const struct task *at; /* whose directories are open */
 	int fd_dir, fdinfo_dir;
+	int own_dir, own_pidfd; /* of the tool: copies out of queues are found there */
 	VEC(PosixLock *) posix;	 /* of the table at hand */
 	VEC(uint32_t) posix_ofd; /* parallel: the description it was seen through */
 	VEC(int) kept;		 /* copies whose close would ask a file server */
@@ -76,4 +77,4 @@ const char *opaque_reason(const char *link, const char **ret_remedy);
 /* Before the stop: refuses the descriptor if no kind knows it. file_look_end() when all were seen.
  */
 int file_look_at(struct dump *d, const struct task *t, unsigned int number);
-void file_look_end(struct dump *d);
+int file_look_end(struct dump *d);

@@ -78,6 +78,12 @@ struct scratch_pipe {
 	uint32_t size;
 };
 struct scratch_pipe *files_scratch(struct dump *d);
+/*
+ * A description that a message in the queue of one of this task's files holds; `fd` is a copy of
+ * the tool's and goes to the engine. It is dumped like any other if no table holds it; its id in
+ * *ret_id. For kinds that `meets`, in dump().
+ */
+int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id);
 
 struct fd_obj { /* restore: one description */
 	uint32_t id;
@@ -98,6 +104,7 @@ struct fd_kind {
 	const char *name;
 	const ProtobufCMessageDescriptor *descriptor;
 	bool dump_last; /* dump() needs the numbers of other descriptions */
+	bool meets;	/* with dump_last: before the others, as it finds more of them */
 	bool (*match)(struct dump *d, struct fd_probe *p);
 	/* 0, or refuse() with the reason. */
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
@@ -106,6 +113,8 @@ struct fd_kind {
 	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
 	 */
 	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
+	/* Once all descriptions were looked at (`look`) or dumped: collects blockers. */
+	int (*end)(struct dump *d, bool look);
 	int (*plan)(struct restore *r, struct fd_obj *o);
 	/*
 	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook
@@ -163,6 +172,8 @@ int files_reserve(struct restore *r, const struct task *t, unsigned int n);
 int files_open_shared(struct restore *r);
 /* Coordinator, before the first fork: gives its descriptor a number that no task needs. */
 int files_move_away(struct restore *r, int *fd);
+/* Coordinator: a descriptor of its own to a number where no description will be put. */
+int files_set_aside(struct restore *r, int *fd);
 /* Coordinator, all tasks exist (they wait): shared descriptions that need them. */
 int files_open_late(struct restore *r);
 /*
