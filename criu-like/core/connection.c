@@ -101,10 +101,14 @@ static uint64_t remote_key(const struct nft_pair *p)
 	return end_key(p->v6, p->remote, p->remote_port);
 }
 
+bool connections_has(const struct connections *c, const struct nft_pair *p)
+{
+	return map_get(&c->by_pair, local_key(p), remote_key(p));
+}
+
 bool connections_both(const struct connections *c, const struct nft_pair *p)
 {
-	return map_get(&c->by_pair, local_key(p), remote_key(p)) &&
-	       map_get(&c->by_pair, remote_key(p), local_key(p));
+	return connections_has(c, p) && map_get(&c->by_pair, remote_key(p), local_key(p));
 }
 
 static int add(struct connections *c, const struct task *t, int number)

@@ -183,6 +183,11 @@ void net_lock_silence(struct dump *d)
 	d->lock->copy.n = 0;
 }
 
+bool net_lock_covers(const struct dump *d, const struct nft_pair *p)
+{
+	return d->lock && connections_has(&d->lock->all, p);
+}
+
 bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 {
 	if (!d->lock) { /* before the freeze */

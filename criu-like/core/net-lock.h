@@ -21,6 +21,8 @@ int net_lock_socket(const struct dump *d);
 int net_lock_keep(struct dump *d);
 /* The tree is gone: its connections end without a packet. */
 void net_lock_silence(struct dump *d);
+/* Whether it covers this connection, for which a task must have a descriptor. */
+bool net_lock_covers(const struct dump *d, const struct nft_pair *p);
 /* Whether the tree holds both ends; known before the freeze as well. */
 bool net_lock_inside(struct dump *d, const struct nft_pair *p);
 

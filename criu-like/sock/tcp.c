@@ -166,12 +166,22 @@ static void forget(Tcp *m)
 static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	int r = refuse_connection(d, p, m->state);
+	struct nft_pair pair;
 
 	if (r)
 		return r;
 	if (d->opt->tcp_close && has_packets(m->state)) {
 		forget(m);
 		return 0;
+	}
+	if (has_packets(m->state)) {
+		r = connection_pair(p->fd, &pair);
+		if (r)
+			return fail(r, "descriptor %d: ask for both ends of its connection",
+				    p->number);
+		if (!net_lock_covers(d, &pair))
+			return fd_refuse(d, p, "this connection is in the queue of a socket only",
+					 "receive its descriptor before the dump");
 	}
 	r = tcp_repair_dump(d, p, m);
 	if (!r)
