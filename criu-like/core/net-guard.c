@@ -147,7 +147,8 @@ void net_guard_end(struct dump *d)
 	d->guard = NULL;
 	if (!g)
 		return;
-	(void)sys(SYS_kill, g->pid, SIGKILL);		     /* our own child */
-	(void)sys(SYS_wait4, g->pid, NULL, __WALL, NULL);    /* as above */
+	/* Our own child; should it live on for any reason, it ends when we do. */
+	if (!sys(SYS_kill, g->pid, SIGKILL) || !sys(SYS_kill, g->pid, SIGKILL))
+		(void)sys(SYS_wait4, g->pid, NULL, __WALL, NULL); /* as above */
 	(void)sys(SYS_munmap, (void *)g->page, PAGE_BYTES); /* our own page */
 }
