@@ -412,7 +412,8 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 			      "give the address to an interface, or use another with --map-ip");
 	if (e == -EADDRINUSE)
 		return refuse(&r->blockers, 0, object, "its port is in use",
-			      "end the process that uses it (ss -anp)");
+			      "end the process that uses it, or wait for a minute if it has ended "
+			      "(ss -anp)");
 	return 0;
 }
 
