@@ -55,12 +55,12 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
-	X(unix) \
-	X(tcp) \
-	X(udp) \
-	X(netlink) \
-	X(raw) \
-	X(packet) \
+	X(unix)      \
+	X(tcp)       \
+	X(udp)       \
+	X(raw)       \
+	X(netlink)   \
+	X(packet)    \
 	X(socket)
 
 /* Kinds of mappings, in match order. */

@@ -84,8 +84,10 @@ static int try_group(struct dump *d, struct fd_probe *p, Inet *m, struct filter 
 			return 0;
 	}
 	r = sys(SYS_getsockopt, p->fd, level_of(f->group.ss_family), MCAST_MSFILTER, f, &len);
-	if (r)
+	if (r == -EADDRNOTAVAIL || r == -ENOPROTOOPT || r == -EOPNOTSUPP)
 		return 0; /* not a member, or not of this family */
+	if (r)
+		return fail(r, "descriptor %d: ask whether it is in a group", p->number);
 	if (f->n > SOURCES_MAX)
 		return fd_refuse(d, p, "it filters more than 256 sources of a multicast group",
 				 "leave the group before the dump");
@@ -152,19 +154,32 @@ static int try_ipv6(struct dump *d, struct fd_probe *p, Inet *m, struct span tex
 	return r;
 }
 
+/* Kernels without multicast have no such file. */
+static int read_groups(struct dump *d, const char *path, struct span *ret)
+{
+	int r = io_slurp_at(&d->arena, AT_FDCWD, path, ret);
+
+	if (r == -ENOENT) {
+		*ret = (struct span){ "", 0 };
+		return 0;
+	}
+	return r ? fail(r, "read '%s'", path) : 0;
+}
+
 int inet_members_dump(struct dump *d, struct fd_probe *p, Inet *m)
 {
 	struct span text;
-	int r = 0;
+	int r;
 
 	if (m->type == SOCK_STREAM)
 		return 0; /* cannot join */
-	if (!io_slurp_at(&d->arena, AT_FDCWD, "/proc/net/igmp", &text))
+	r = read_groups(d, "/proc/net/igmp", &text);
+	if (!r)
 		r = try_ipv4(d, p, m, text);
-	if (!r && m->family == AF_INET6 &&
-	    !io_slurp_at(&d->arena, AT_FDCWD, "/proc/net/igmp6", &text))
-		r = try_ipv6(d, p, m, text);
-	return r;
+	if (r || m->family != AF_INET6)
+		return r;
+	r = read_groups(d, "/proc/net/igmp6", &text);
+	return r ? r : try_ipv6(d, p, m, text);
 }
 
 /* --- restore -------------------------------------------------------------------------------------

@@ -80,10 +80,13 @@ InetName *inet_name(struct arena *a, const union inet_address *from)
 	n->port = ntohs(v6->sin6_port);
 	n->address.len = sizeof(v6->sin6_addr);
 	n->address.data = arena_memdup(a, &v6->sin6_addr, n->address.len);
-	if (v6->sin6_scope_id && !interface_name((int)v6->sin6_scope_id, device))
-		n->device = arena_strdup(a, device);
 	n->has_flowinfo = v6->sin6_flowinfo != 0;
 	n->flowinfo = v6->sin6_flowinfo;
+	if (!v6->sin6_scope_id)
+		return n;
+	if (interface_name((int)v6->sin6_scope_id, device))
+		return NULL;
+	n->device = arena_strdup(a, device);
 	return n;
 }
 
@@ -159,7 +162,7 @@ static int try_name(const Inet *m, int device, int reuse)
 	uint32_t len;
 
 	if (fd < 0)
-		return 0; /* then nothing is known */
+		return fd;
 	len = bind_address(m, &a);
 	in = (struct sockaddr_in *)&a; /* the port is at the same place in both families */
 	if (reuse < 0)
@@ -287,25 +290,29 @@ static int peer_of_line(struct span line, const Inet *m, union inet_address *ret
 }
 
 /* getpeername(2) does not tell a peer without a port; raw and echo sockets have such. */
-static void dump_bare_peer(struct dump *d, Inet *m)
+static int dump_bare_peer(struct dump *d, Inet *m)
 {
 	static const char *const path[2][2] = { { "/proc/net/icmp", "/proc/net/icmp6" },
 						{ "/proc/net/raw", "/proc/net/raw6" } };
 	struct span text, line;
 	union inet_address a;
+	int r;
 
 	if (m->peer || m->type == SOCK_STREAM || m->protocol == IPPROTO_UDP ||
-	    m->protocol == IPPROTO_UDPLITE ||
-	    io_slurp_at(&d->arena, AT_FDCWD, path[is_raw(m)][m->family == AF_INET6], &text))
-		return;
+	    m->protocol == IPPROTO_UDPLITE)
+		return 0;
+	r = io_slurp_at(&d->arena, AT_FDCWD, path[is_raw(m)][m->family == AF_INET6], &text);
+	if (r)
+		return fail(r, "read '%s'", path[is_raw(m)][m->family == AF_INET6]);
 	while (span_line(&text, &line)) {
 		if (peer_of_line(line, m, &a))
 			continue;
 		m->peer = inet_name(&d->arena, &a);
 		if (inet_name_empty(m->peer))
 			m->peer = NULL;
-		return;
+		return 0;
 	}
+	return 0;
 }
 
 static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
@@ -317,7 +324,9 @@ static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 		r = dump_name(d, p, SYS_getpeername, &m->peer);
 	if (r)
 		return r;
-	dump_bare_peer(d, m);
+	r = dump_bare_peer(d, m);
+	if (r)
+		return r;
 	bare = *m->local;
 	bare.port = is_raw(m) ? 0 : bare.port;
 	if (inet_name_empty(&bare)) {
@@ -325,8 +334,9 @@ static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 		return 0;
 	}
 	device = (int)socket_int(p->fd, SOL_SOCKET, SO_BINDTOIFINDEX);
-	m->foreign = m->has_foreign = try_name(m, device, -1) == -EADDRNOTAVAIL;
-	return 0;
+	r = device < 0 ? device : try_name(m, device, -1);
+	m->foreign = m->has_foreign = r == -EADDRNOTAVAIL;
+	return r && !m->foreign ? fail(r, "descriptor %d: try its address", p->number) : 0;
 }
 
 int inet_dump(struct dump *d, struct fd_probe *p, Inet *m)

@@ -39,24 +39,27 @@ static bool match(struct dump *d, struct fd_probe *p)
  */
 
 /* Whether a table of /proc/net/netfilter has the port in its second column. */
-static bool in_table(struct dump *d, const char *path, uint32_t port)
+static int in_table(struct dump *d, const char *path, uint32_t port)
 {
 	struct span text, line, word;
 	uint64_t value;
+	int r = io_slurp_at(&d->arena, AT_FDCWD, path, &text);
 
-	if (io_slurp_at(&d->arena, AT_FDCWD, path, &text))
-		return false; /* then nothing is queued */
+	if (r)
+		return r == -ENOENT ? 0 : fail(r, "read '%s'", path);
 	while (span_line(&text, &line))
 		if (span_word(&line, &word) && span_word(&line, &word) &&
 		    !span_u64(word, 10, &value) && value == port)
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
-static bool has_queue_or_log(struct dump *d, uint32_t port)
+/* 1: yes, 0: no, -errno. */
+static int has_queue_or_log(struct dump *d, uint32_t port)
 {
-	return port && (in_table(d, "/proc/net/netfilter/nfnetlink_queue", port) ||
-			in_table(d, "/proc/net/netfilter/nfnetlink_log", port));
+	int r = port ? in_table(d, "/proc/net/netfilter/nfnetlink_queue", port) : 0;
+
+	return r || !port ? r : in_table(d, "/proc/net/netfilter/nfnetlink_log", port);
 }
 
 /* The same before the freeze and after it. */
@@ -65,29 +68,33 @@ static int look_at_protocol(struct dump *d, struct fd_probe *p)
 	int protocol = (int)socket_int(p->fd, SOL_SOCKET, SO_PROTOCOL);
 	struct sockaddr_nl a = { 0 };
 	uint32_t len = sizeof(a);
+	int r = (int)sys(SYS_getsockname, p->fd, &a, &len);
 
-	(void)sys(SYS_getsockname, p->fd, &a, &len); /* then port 0 */
+	if (r)
+		return fail(r, "descriptor %d: ask for the name of its socket", p->number);
 	if (protocol == NETLINK_AUDIT)
 		return fd_refuse(d, p, "it is a netlink socket of the audit system",
 				 "stop the audit client before the dump");
 	if (protocol == NETLINK_CONNECTOR)
 		return fd_refuse(d, p, "it is a netlink socket of the connector (process events)",
 				 "close it before the dump");
-	if (protocol == NETLINK_NETFILTER && has_queue_or_log(d, a.nl_pid))
+	r = protocol == NETLINK_NETFILTER ? has_queue_or_log(d, a.nl_pid) : 0;
+	if (r > 0)
 		return fd_refuse(d, p, "packets of netfilter are queued or logged to it",
 				 "close it before the dump");
-	return 0;
+	return r;
 }
 
 static int look_at_queue(struct dump *d, struct fd_probe *p)
 {
-	struct pollfd look = { p->fd, POLLIN | POLLERR, 0 };
+	int events = socket_events(p, POLLIN | POLLERR);
 
-	(void)sys(SYS_poll, &look, 1, 0); /* zero: nothing waits */
-	if (look.revents & POLLIN)
+	if (events < 0)
+		return events;
+	if (events & POLLIN)
 		return fd_refuse(d, p, "messages of the kernel wait in its netlink queue",
 				 "have the program read them, or try again");
-	if (look.revents & POLLERR)
+	if (events & POLLERR)
 		log_warn("descriptor %d: an error that waits on its netlink socket is lost",
 			 p->number);
 	return 0;

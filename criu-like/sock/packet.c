@@ -103,15 +103,14 @@ static int dump_members(struct dump *d, struct fd_probe *p, struct packet_diag *
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
-	struct pollfd poll = { p->fd, POLLIN, 0 };
+	int events = socket_events(p, POLLIN);
 	struct packet_diag q;
 	Packet *m = msg;
-	int r = judge(d, p, &q);
+	int r = events < 0 ? events : judge(d, p, &q);
 
 	if (r)
 		return r;
-	(void)sys(SYS_poll, &poll, 1, 0); /* zero: nothing waits */
-	if (poll.revents & POLLIN)
+	if (events & POLLIN)
 		log_warn("descriptor %d: packets that wait on its socket are lost", p->number);
 	m->inode = p->st.st_ino;
 	m->type = (uint32_t)socket_int(p->fd, SOL_SOCKET, SO_TYPE);

@@ -33,16 +33,17 @@ static bool match(struct dump *d, struct fd_probe *p)
 	       t.type == SOCK_RAW;
 }
 
-/* Whether somebody routes multicast packets in this network namespace. */
-static bool is_routing(struct dump *d, int family)
+/* Whether somebody routes multicast packets in this network namespace: 1, 0 or -errno. */
+static int is_routing(struct dump *d, int family)
 {
+	const char *path = family == AF_INET ? "/proc/sys/net/ipv4/conf/all/mc_forwarding"
+					     : "/proc/sys/net/ipv6/conf/all/mc_forwarding";
 	struct span text;
-	int r = io_slurp_at(&d->arena, AT_FDCWD,
-			    family == AF_INET ? "/proc/sys/net/ipv4/conf/all/mc_forwarding"
-					      : "/proc/sys/net/ipv6/conf/all/mc_forwarding",
-			    &text);
+	int r = io_slurp_at(&d->arena, AT_FDCWD, path, &text);
 
-	return !r && text.len && text.p[0] != '0';
+	if (r)
+		return r == -ENOENT ? 0 : fail(r, "read '%s'", path);
+	return text.len && text.p[0] != '0';
 }
 
 static int look(struct dump *d, struct fd_probe *p)
@@ -51,26 +52,29 @@ static int look(struct dump *d, struct fd_probe *p)
 	bool router = socket_type_of(p, &t) &&
 		      t.protocol == (t.domain == AF_INET ? IPPROTO_IGMP : IPPROTO_ICMPV6);
 
-	if (router && is_routing(d, t.domain))
+	int r = router ? is_routing(d, t.domain) : 0;
+
+	if (r > 0)
 		return fd_refuse(d, p, "it may route multicast packets (MRT_INIT)",
 				 "stop the routing daemon before the dump");
-	return 0;
+	return r;
 }
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
-	struct pollfd poll = { p->fd, POLLIN | POLLRDHUP, 0 };
+	int events = socket_events(p, POLLIN | POLLRDHUP);
 	Raw *m = msg;
-	int r = look(d, p);
+	int r = events < 0 ? events : look(d, p);
 
 	m->inet = arena_new(&d->arena, Inet);
 	inet__init(m->inet);
-	(void)sys(SYS_poll, &poll, 1, 0); /* zero: nothing waits */
-	if (poll.revents & POLLRDHUP)
-		m->shutdown = poll.revents & POLLHUP ? SHUT_RECEIVE | SHUT_SEND : SHUT_RECEIVE;
-	else if (poll.revents & POLLIN)
+	if (r)
+		return r;
+	if (events & POLLRDHUP)
+		m->shutdown = events & POLLHUP ? SHUT_RECEIVE | SHUT_SEND : SHUT_RECEIVE;
+	else if (events & POLLIN)
 		log_warn("descriptor %d: packets that wait on its raw socket are lost", p->number);
-	return r ? r : inet_dump(d, p, m->inet);
+	return inet_dump(d, p, m->inet);
 }
 
 static int plan(struct restore *r, struct fd_obj *o)
@@ -97,9 +101,9 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 		r = inet_complete(fd, m->inet, obj->ofd);
 	if (r)
 		return r;
-	if (m->shutdown) /* answers ENOTCONN, and does it */
-		(void)sys(SYS_shutdown, fd, m->shutdown & SHUT_SEND ? SHUT_RDWR : SHUT_RD);
-	return take_fd(&fd);
+	if (m->shutdown) /* answers ENOTCONN without a peer, and does it */
+		r = (int)sys(SYS_shutdown, fd, m->shutdown & SHUT_SEND ? SHUT_RDWR : SHUT_RD);
+	return r && r != -ENOTCONN ? fail(r, "shut a raw socket down") : take_fd(&fd);
 }
 
 static int stage(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,6 +38,15 @@ long socket_int(int fd, int level, int name)
 int socket_set_int(int fd, int level, int name, int value)
 {
 	return (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof(value));
+}
+
+int socket_events(const struct fd_probe *p, short events)
+{
+	struct pollfd look = { p->fd, events, 0 };
+	long r = sys(SYS_poll, &look, 1, 0);
+
+	return r < 0 ? fail(r, "descriptor %d: ask what happened to its socket", p->number)
+		     : look.revents;
 }
 
 bool socket_type_of(const struct fd_probe *p, struct socket_type *ret)

@@ -116,26 +116,32 @@ static int peek_one(struct dump *d, struct fd_probe *p, Udp *m, uint8_t *buf)
 
 int udp_queue_dump(struct dump *d, struct fd_probe *p, Udp *m)
 {
-	struct pollfd look = { p->fd, POLLIN | POLLERR, 0 };
+	int events = socket_events(p, POLLIN | POLLERR);
 	int before = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF), r;
 	uint8_t buf[DATAGRAM_BYTES];
 
-	(void)sys(SYS_poll, &look, 1, 0); /* zero: nothing waits */
-	if (look.revents & POLLERR)
+	if (events < 0)
+		return events;
+	if (events & POLLERR)
 		log_warn("descriptor %d: an error that waits on its socket is lost", p->number);
-	if (!(look.revents & POLLIN) || before == -EOPNOTSUPP) {
-		if (look.revents & POLLIN)
-			log_warn("descriptor %d: what waits in its queue is lost", p->number);
+	if (!(events & POLLIN))
+		return 0;
+	if (before == -EOPNOTSUPP) {
+		log_warn("descriptor %d: what waits in its queue is lost", p->number);
 		return 0;
 	}
+	if (before < -1)
+		return fail(before, "descriptor %d: ask for SO_PEEK_OFF", p->number);
 	r = socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, 0);
 	if (r)
 		return fail(r, "descriptor %d: look into the queue", p->number);
 	do
 		r = peek_one(d, p, m, buf);
 	while (r > 0);
-	(void)socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, before < 0 ? -1 : before); /* back */
-	return r;
+	for (int i = 0; i < 2; i++) /* no fault may leave it changed */
+		if (!socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, before))
+			return r;
+	return fail(-EIO, "descriptor %d: put SO_PEEK_OFF back", p->number);
 }
 
 /* --- plan ----------------------------------------------------------------------------------------
@@ -255,6 +261,14 @@ static void choose_addresses(const Udp *m, struct packet *k)
 	memcpy(k->to, to, to_bytes);
 }
 
+/* What a firewall, routes or a loopback that is down answer. */
+static bool is_no_way(long r)
+{
+	return r == -EPERM || r == -EACCES || r == -EMSGSIZE || r == -ENETUNREACH ||
+	       r == -EHOSTUNREACH || r == -ENETDOWN || r == -EINVAL || r == -EADDRNOTAVAIL;
+}
+
+/* 1: sent, 0: there is no way, -errno. */
 static int send_packet(const struct packet *k, const uint8_t *buf, size_t len)
 {
 	bool v4 = k->address_bytes == 4;
@@ -264,57 +278,80 @@ static int send_packet(const struct packet *k, const uint8_t *buf, size_t len)
 	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6 };
 	long r = fd < 0 ? fd : socket_set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20);
 
+	if (r)
+		return fail(r, "make a socket to fill a queue");
 	memcpy(&a4.sin_addr, k->to, 4);
 	memcpy(&a6.sin6_addr, k->to, 16);
-	if (!r)
-		r = v4 ? sys(SYS_sendto, fd, buf, len, MSG_DONTWAIT, &a4, sizeof(a4))
-		       : sys(SYS_sendto, fd, buf, len, MSG_DONTWAIT, &a6, sizeof(a6));
-	return r < 0 ? (int)r : 0;
+	r = v4 ? sys(SYS_sendto, fd, buf, len, MSG_DONTWAIT, &a4, sizeof(a4))
+	       : sys(SYS_sendto, fd, buf, len, MSG_DONTWAIT, &a6, sizeof(a6));
+	if (r < 0)
+		return is_no_way(r) ? 0 : fail(r, "fill the queue of a socket");
+	return 1;
 }
 
-/* What the receive queue takes. */
-static uint32_t queue_memory(int fd)
+/* What the receive queue takes; -errno. */
+static long queue_memory(int fd)
 {
 	uint32_t info[MEMINFO_VALUES] = { 0 }, len = sizeof(info);
+	long r = sys(SYS_getsockopt, fd, SOL_SOCKET, SO_MEMINFO, info, &len);
 
-	(void)sys(SYS_getsockopt, fd, SOL_SOCKET, SO_MEMINFO, info, &len); /* then 0 */
-	return info[0];
+	return r ? fail(r, "ask for the size of a queue") : (long)info[0];
 }
 
-static bool arrived(int fd, uint32_t before)
+/* 1: it arrived, 0: it did not, -errno. */
+static int deliver(int fd, const struct packet *k, uint8_t *buf)
 {
-	for (int i = 0; i < WAIT_MS && queue_memory(fd) == before; i++)
-		(void)sys(SYS_poll, NULL, 0, 1);
-	return queue_memory(fd) != before;
+	long before = queue_memory(fd), now = before;
+	int r = before < 0 ? (int)before : send_packet(k, buf, make_packet(k, buf));
+
+	if (r <= 0)
+		return r;
+	for (int i = 0; i < WAIT_MS && now == before; i++) {
+		now = queue_memory(fd);
+		if (now == before)
+			(void)sys(SYS_poll, NULL, 0, 1); /* a pause, nothing else */
+	}
+	return now < 0 ? (int)now : now != before;
+}
+
+static int fill(int fd, const Udp *m)
+{
+	uint8_t buf[DATAGRAM_BYTES + sizeof(struct ip6_hdr)];
+
+	for (size_t i = 0; i < m->n_queue; i++) {
+		struct packet k = { .g = m->queue[i],
+				    .protocol = (uint8_t)m->inet->protocol,
+				    .port = (uint16_t)m->inet->local->port };
+		int r;
+
+		choose_addresses(m, &k);
+		r = deliver(fd, &k, buf);
+		if (r < 0)
+			return r;
+		if (r)
+			continue;
+		log_warn("%zu datagrams that waited at port %" PRIu32 " are lost", m->n_queue - i,
+			 m->inet->local->port);
+		break;
+	}
+	return 0;
 }
 
 int udp_queue_fill(int fd, const Udp *m)
 {
-	uint8_t buf[DATAGRAM_BYTES + sizeof(struct ip6_hdr)];
-	int device = (int)socket_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX);
-	size_t lost = 0;
+	int device = (int)socket_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX), r = 0;
 
 	if (!m->n_queue || !m->inet->local)
 		return 0;
-	if (socket_buffers_enlarge(fd))
-		return -ENOBUFS;
 	if (device > 0) /* they come by the loopback */
-		(void)socket_set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, 0);
-	for (size_t i = 0; i < m->n_queue && !lost; i++) {
-		struct packet k = { .g = m->queue[i],
-				    .protocol = (uint8_t)m->inet->protocol,
-				    .port = (uint16_t)m->inet->local->port };
-		uint32_t before = queue_memory(fd);
-
-		choose_addresses(m, &k);
-		if (send_packet(&k, buf, make_packet(&k, buf)) || !arrived(fd, before))
-			lost = m->n_queue - i;
-	}
-	if (lost)
-		log_warn("%zu datagrams that waited at port %" PRIu32 " are lost", lost,
-			 m->inet->local->port);
-	if (device <= 0)
-		return 0;
-	device = socket_set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, device);
-	return device ? fail(device, "bind a socket to its interface again") : 0;
+		r = socket_set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, 0);
+	if (device < 0 || r)
+		return fail(device < 0 ? device : r, "take a socket from its interface");
+	r = socket_buffers_enlarge(fd);
+	if (!r)
+		r = fill(fd, m);
+	if (r || !device)
+		return r;
+	r = socket_set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, device);
+	return r ? fail(r, "bind a socket to its interface again") : 0;
 }

@@ -26,7 +26,7 @@
 #include "sock/socket-options.h"
 #include "sock/udp-queue.h"
 
-enum { SHUT_RECEIVE = 1, SHUT_SEND = 2, DRAIN_MS = 50 };
+enum { SHUT_RECEIVE = 1, SHUT_SEND = 2, DRAIN_MS = 50, UDP_ENCAP_OPTION = 100, ESP_IN_UDP = 2 };
 
 static bool knows(uint32_t family, uint32_t type, uint32_t protocol)
 {
@@ -57,40 +57,49 @@ static int look_for_corked(struct dump *d, struct fd_probe *p)
 	for (int i = 0; i < DRAIN_MS; i++) {
 		int r = sys_ioctl(p->fd, SIOCOUTQ, &unsent);
 
-		if (r || !unsent)
+		if (r == -ENOTTY || (!r && !unsent))
 			return 0; /* echo sockets do not tell, and keep nothing back */
+		if (r)
+			return fail(r, "descriptor %d: ask for what it has to send", p->number);
 		(void)sys(SYS_poll, NULL, 0, 1);
 	}
 	return fd_refuse(d, p, "its socket keeps data back (UDP_CORK, MSG_MORE)",
 			 "have the program send it before the dump");
 }
 
+/* Tunnels of the kernel (L2TP, GTP) hold the socket; ESP in UDP is an option alone. */
 static int look(struct dump *d, struct fd_probe *p)
 {
+	long encap = socket_int(p->fd, IPPROTO_UDP, UDP_ENCAP_OPTION);
+
+	if (encap > ESP_IN_UDP)
+		return fd_refuse(d, p, "it carries a tunnel of the kernel (UDP_ENCAP)",
+				 "remove the tunnel before the dump");
 	return look_for_corked(d, p);
 }
 
-static uint32_t shutdown_of(const struct fd_probe *p, const Inet *m)
+static int shutdown_of(const struct fd_probe *p, const Inet *m, uint32_t *ret)
 {
 	struct inet_diag_question q = { .family = (uint8_t)m->family,
 					.protocol = (uint8_t)m->protocol,
 					.port = m->local ? (uint16_t)m->local->port : 0,
 					.inode = (uint32_t)m->inode };
-	struct pollfd look = { p->fd, POLLRDHUP, 0 };
-	uint32_t shut;
+	int r = q.port ? inet_diag_shutdown(&q, ret) : -ENOENT;
 
-	if (q.port && !inet_diag_shutdown(&q, &shut))
-		return shut & (SHUT_RECEIVE | SHUT_SEND);
-	(void)sys(SYS_poll, &look, 1, 0); /* zero: nothing was shut */
-	if (look.revents & POLLHUP)
-		return SHUT_RECEIVE | SHUT_SEND;
-	return look.revents & POLLRDHUP ? SHUT_RECEIVE : 0;
+	*ret &= SHUT_RECEIVE | SHUT_SEND;
+	if (r != -ENOENT)
+		return r ? fail(r, "descriptor %d: ask for its socket", p->number) : 0;
+	r = socket_events(p, POLLRDHUP);
+	if (r < 0)
+		return r;
+	*ret = r & POLLHUP ? SHUT_RECEIVE | SHUT_SEND : r & POLLRDHUP ? SHUT_RECEIVE : 0;
+	return 0;
 }
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	Udp *m = msg;
-	int r = look_for_corked(d, p);
+	int r = look(d, p);
 
 	m->inet = arena_new(&d->arena, Inet);
 	inet__init(m->inet);
@@ -98,8 +107,8 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 		r = inet_dump(d, p, m->inet);
 	if (r)
 		return r;
-	m->shutdown = shutdown_of(p, m->inet);
-	return udp_queue_dump(d, p, m);
+	r = shutdown_of(p, m->inet, &m->shutdown);
+	return r ? r : udp_queue_dump(d, p, m);
 }
 
 /* --- plan ----------------------------------------------------------------------------------------

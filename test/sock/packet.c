@@ -43,13 +43,16 @@ static void send_one(int fd)
 
 int main(void)
 {
-	int cooked, all, group[2], fresh, value = 0, fanout = 77 | PACKET_FANOUT_LB << 16;
+	struct sockaddr old_name = {.sa_family = AF_PACKET, .sa_data = "lo"};
+	int cooked, all, old, group[2], fresh, value = 0, fanout = 77 | PACKET_FANOUT_LB << 16;
 	struct sockaddr_ll a;
 	char buf[100];
 
 	lo = (int)if_nametoindex("lo");
 	cooked = make(SOCK_DGRAM, ETH_P_802_EX1);
 	all = make(SOCK_RAW, 0x9999);
+	old = must(socket(AF_PACKET, SOCK_PACKET, htons(0x9997)));
+	must(bind(old, &old_name, sizeof(old_name)));
 	fresh = must(socket(AF_PACKET, SOCK_RAW, 0));
 	join(all, PACKET_MR_PROMISC, "\0\0\0\0\0");
 	join(all, PACKET_MR_PROMISC, "\0\0\0\0\0");
@@ -70,6 +73,8 @@ int main(void)
 	      value == fanout);
 	check(!getsockname(all, (void *)&a, &(socklen_t){sizeof(a)}) &&
 	      a.sll_protocol == htons(0x9999) && a.sll_ifindex == lo);
+	check(!getsockname(old, &old_name, &(socklen_t){sizeof(old_name)}) &&
+	      !strcmp(old_name.sa_data, "lo"));
 	check(!getsockname(fresh, (void *)&a, &(socklen_t){sizeof(a)}) && !a.sll_protocol);
 	return test_end();
 }

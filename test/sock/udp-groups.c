@@ -82,6 +82,7 @@ int main(void)
 	join(picky, IPPROTO_IP, "239.1.2.4", "203.0.113.9");
 	join(picky, IPPROTO_IP, "239.1.2.4", "203.0.113.10");
 	join(six, IPPROTO_IPV6, "ff15::99", NULL);
+	join(six, IPPROTO_IP, "239.1.2.5", NULL);
 
 	again.gr_interface = if_nametoindex("lo");
 	again.gr_group = address("ff15::99");
