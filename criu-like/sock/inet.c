@@ -383,7 +383,8 @@ static int plan_device(struct restore *r, const char *object, const Inet *m)
 	int index;
 
 	for (size_t i = 0; i < m->n_option; i++)
-		if (m->option[i]->level == SOL_SOCKET && m->option[i]->name == SO_BINDTODEVICE)
+		if (m->option[i]->level == SOL_SOCKET && m->option[i]->name == SO_BINDTODEVICE &&
+		    m->option[i]->value.len)
 			memcpy(name, m->option[i]->value.data, m->option[i]->value.len);
 	index = name[0] ? interface_index(name) : 0;
 	if (index != -ENODEV)
