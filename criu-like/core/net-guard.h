@@ -2,12 +2,14 @@
 #include "core/dump.h"
 
 /*
- * A process that puts a connected socket of the target back in order should the tool die while it
- * is in repair mode. Of the tool's descriptors it keeps the one of the network lock.
+ * A process that puts a socket of the target back in order should the tool die while it is in
+ * repair mode, or its offset of looking (SO_PEEK_OFF) is ours. Of the tool's descriptors it keeps
+ * the one of the network lock.
  */
 struct net_guarded {
-	pid_t pid; /* who has it ... */
-	int number; /* ... under this number */
+	pid_t pid;   /* who has it ... */
+	int number;  /* ... under this number */
+	bool repair; /* a connection: repair mode, and what that changes */
 	int reuse; /* SO_REUSEADDR as it was */
 	int peek;  /* SO_PEEK_OFF as it was */
 };

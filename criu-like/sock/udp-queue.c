@@ -1,6 +1,6 @@
 /*
  * Datagrams in the receive queue of a UDP socket. They are looked at with MSG_PEEK and a moving
- * offset (SO_PEEK_OFF, put back afterwards), each with its sender and the ancillary data that the
+ * offset (SO_PEEK_OFF, put back in any case), each with its sender and the ancillary data that the
  * program asked for; segments that the kernel had put together (UDP_GRO) are taken apart. On
  * restore they come once more, as packets from their senders through the loopback: a raw socket
  * may name any sender. They arrive now (SO_TIMESTAMP) and by the loopback (index in PKTINFO), and
@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "sock/inet.h"
 #include "sock/socket-options.h"
@@ -117,8 +118,10 @@ static int peek_one(struct dump *d, struct fd_probe *p, Udp *m, uint8_t *buf)
 int udp_queue_dump(struct dump *d, struct fd_probe *p, Udp *m)
 {
 	int events = socket_events(p, POLLIN | POLLERR);
-	int before = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF), r;
+	struct net_guarded before = { .pid = p->task->pid, .number = p->number,
+				      .peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF) };
 	uint8_t buf[DATAGRAM_BYTES];
+	int r, e;
 
 	if (events < 0)
 		return events;
@@ -126,22 +129,23 @@ int udp_queue_dump(struct dump *d, struct fd_probe *p, Udp *m)
 		log_warn("descriptor %d: an error that waits on its socket is lost", p->number);
 	if (!(events & POLLIN))
 		return 0;
-	if (before == -EOPNOTSUPP) {
+	if (before.peek == -EOPNOTSUPP) {
 		log_warn("descriptor %d: what waits in its queue is lost", p->number);
 		return 0;
 	}
-	if (before < -1)
-		return fail(before, "descriptor %d: ask for SO_PEEK_OFF", p->number);
-	r = socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, 0);
+	if (before.peek < -1)
+		return fail(before.peek, "descriptor %d: ask for SO_PEEK_OFF", p->number);
+	r = net_guard_set(d, &before);
 	if (r)
-		return fail(r, "descriptor %d: look into the queue", p->number);
-	do
+		return r;
+	r = socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, 0);
+	r = r ? fail(r, "descriptor %d: look into the queue", p->number) : 1;
+	while (r > 0)
 		r = peek_one(d, p, m, buf);
-	while (r > 0);
-	for (int i = 0; i < 2; i++) /* no fault may leave it changed */
-		if (!socket_set_int(p->fd, SOL_SOCKET, SO_PEEK_OFF, before))
-			return r;
-	return fail(-EIO, "descriptor %d: put SO_PEEK_OFF back", p->number);
+	e = net_guard_mend(p->fd, &before);
+	e = e ? net_guard_mend(p->fd, &before) : 0; /* no fault may leave it changed */
+	net_guard_clear(d);
+	return e && !r ? fail(e, "descriptor %d: put SO_PEEK_OFF back", p->number) : r;
 }
 
 /* --- plan ----------------------------------------------------------------------------------------
