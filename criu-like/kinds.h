@@ -55,8 +55,13 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
-	X(unix) \
-	X(tcp)
+	X(unix)      \
+	X(tcp)       \
+	X(udp)       \
+	X(raw)       \
+	X(netlink)   \
+	X(packet)    \
+	X(socket)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(aio) X(hugetlb) X(sysv_map) X(shmem) X(mapped_file) X(anon)

@@ -23,14 +23,41 @@ void prog_init(struct prog *p, struct arena *a, uint32_t task)
 	prog_where(p, "start");
 }
 
+/* A name that no operation bears makes room for the next one. */
+void prog_where_text(struct prog *p, const char *text)
+{
+	bool used = p->label.n && p->op.n && p->op.v[p->op.n - 1].where == p->where;
+
+	if (used || !p->label.n)
+		*vec_push(p->arena, &p->label) = text;
+	else
+		p->label.v[p->label.n - 1] = text;
+	p->where = (uint32_t)p->label.n - 1;
+}
+
 void prog_where(struct prog *p, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	*vec_push(p->arena, &p->label) = arena_vprintf(p->arena, fmt, ap);
+	prog_where_text(p, arena_vprintf(p->arena, fmt, ap));
 	va_end(ap);
-	p->where = (uint32_t)p->label.n - 1;
+}
+
+void prog_expect(struct prog *p, const struct prog *other)
+{
+	size_t op = other->op.n + 8, label = other->label.n + 8;
+	const char **labels = arena_array(p->arena, const char *, label);
+
+	if (p->op.n || p->data_len || p->label.n > label)
+		return;
+	memcpy(labels, p->label.v, p->label.n * sizeof(*labels));
+	p->label.v = labels;
+	p->label.cap = label;
+	p->op.v = arena_array(p->arena, struct prog_op, op);
+	p->op.cap = op;
+	p->data_cap = other->data_len + 256;
+	p->data = arena_alloc(p->arena, p->data_cap);
 }
 
 struct prog_arg prog_room(struct prog *p, size_t len)

@@ -51,8 +51,13 @@ struct prog {
 
 void prog_init(struct prog *p, struct arena *a, uint32_t task);
 
+/* Makes room for as much as the other one has, so that growing does not cost memory. */
+void prog_expect(struct prog *p, const struct prog *other);
+
 /* Names the operations that follow, for messages ("map '/lib/x.so' at 7f..."). */
 void prog_where(struct prog *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with a text that lives as long as the program. */
+void prog_where_text(struct prog *p, const char *text);
 
 /* Data: copied in now; copied back to `host` by prog_fetch() after a run; or just room. 16-byte
  * aligned. */

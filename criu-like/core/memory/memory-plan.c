@@ -21,6 +21,7 @@
  */
 #define LOWEST_HOLE 0x100000000ULL
 #define HIGHEST_HOLE 0x7fff00000000ULL
+enum { VERIFY_NOW = 32 << 20 }; /* bytes; some milliseconds */
 
 extern const char blob_start[], blob_end[]; /* pie/blob.S */
 
@@ -139,6 +140,8 @@ int memory_read(struct restore *r)
 		if ((*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index)
 			p->space[(*t)->index] = space_new(r, *t);
 	e = own_vdso_find(&r->arena, &p->vdso) ?: memory_read_images(r);
+	if (!e && p->unverified <= VERIFY_NOW)
+		e = memory_verify(r);
 	return e ?: plan_objects(r);
 }
 
