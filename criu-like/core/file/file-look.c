@@ -17,8 +17,6 @@
 static const struct opaque {
 	const char *prefix, *reason, *remedy;
 } opaque[] = {
-	{ "anon_inode:[io_uring]", "rings of io_uring live in the kernel only",
-	  "close the ring before the dump, or run the program without io_uring" },
 	{ "anon_inode:[perf_event]", "performance counters cannot be set",
 	  "close it before the dump" },
 	{ "anon_inode:bpf", "programs and maps in the kernel cannot be saved",

@@ -34,6 +34,12 @@ const struct task *files_owner(struct restore *r, const struct fd_obj *o)
 	return p->first ? r->tree.task.v[p->first->id] : NULL;
 }
 
+unsigned int files_number(const struct restore *r, const struct fd_obj *o)
+{
+	(void)r;
+	return planned_of(o)->number;
+}
+
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o)
 {
 	const struct file_table *table = graph_table(r->files, t->files);

@@ -171,6 +171,8 @@ void files_close_shared(struct restore *r);
 int files_stage(struct prog *p, const struct stage_at *at);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
 const struct task *files_owner(struct restore *r, const struct fd_obj *o);
+/* Its lowest number in the table of files_owner(). */
+unsigned int files_number(const struct restore *r, const struct fd_obj *o);
 /* Whether the task has a number for it. */
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o);
 /* The object with this id, NULL: none. */

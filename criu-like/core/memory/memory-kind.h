@@ -37,7 +37,8 @@ struct mem_kind {
 };
 extern const struct mem_kind *const mem_kinds[]; /* kinds.c, NULL-terminated, in match order */
 
-extern const struct mem_kind kind_special, kind_shmem, kind_mapped_file, kind_anon;
+extern const struct mem_kind kind_special, kind_ring_mapping, kind_shmem, kind_mapped_file,
+	kind_anon;
 
 const struct mem_kind *mem_kind_find(uint8_t number);
 /* "mapping 7f00-7f01 (/dev/x)", for refusals. */

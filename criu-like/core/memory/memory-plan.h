@@ -79,7 +79,7 @@ struct mem_plan {
 	VEC(uint64_t) shard_checked; /* how far checksums were compared: extents are gapless */
 	VEC(struct mm) content;    /* runs of shared objects */
 	struct own_vdso vdso;
-	uint64_t park_base;
+	uint64_t park_base, hole_len; /* hole_len: of the area, at most */
 	struct range displaced;    /* where segments are that cannot be at their place */
 	VEC(struct space *) order; /* makers first */
 };
@@ -90,6 +90,8 @@ int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const str
 	      uint64_t *ret);
 
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
+/* Rings that other processes made. */
+void memory_stage_rings(struct prog *p, struct restore *r, const struct space *s);
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */
 int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
