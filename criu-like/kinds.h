@@ -19,6 +19,7 @@
 	X(robust_list)     \
 	X(tid_address)     \
 	X(rseq)            \
+	X(ring_user)       \
 	X(comm)            \
 	X(numa)            \
 	X(membarrier)      \

@@ -25,6 +25,7 @@ struct dump_options {
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
 struct memory; /* core/memory/memory.h */
+struct rings; /* core/file/ring.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct victim_tree; /* core/stop/stopped.h: what the tracer knows */
@@ -46,5 +47,6 @@ struct dump {
 	struct task_records *task_records;
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
+	struct rings *rings; /* NULL: none met */
 	struct journal *journal;
 };

@@ -24,7 +24,7 @@
 
 #include "base/err.h"
 #include "core/file/file.h"
-#include "core/memory/memory.h"
+#include "core/file/ring.h"
 #include "core/refuse.h"
 #include "io_uring-look.h"
 #include "kernel/descriptor.h"
@@ -32,10 +32,6 @@
 
 enum { MOST_PASSED = 1 << 26, PLAN_ENTRIES = 1 << 17, PAGE = 4096, MAY_WAIT_MS = 500 };
 
-struct held { /* what the object keeps during the restore */
-	struct restore *r;
-	const struct task *maker;
-};
 
 static bool match(struct dump *d, struct fd_probe *p)
 {
@@ -80,21 +76,30 @@ static int info_of(struct dump *d, struct fd_probe *p, struct uring_info *ret)
 			    : 0;
 }
 
-static int check_owner(struct dump *d, struct fd_probe *p, uint32_t flags)
+/* A ring with a single issuer was asked from inside (task/ring_user.c). */
+static int find_maker(struct dump *d, struct fd_probe *p, IoUring *m)
 {
-	if (!(flags & URING_SINGLE_ISSUER))
+	const struct ring *ring = ring_find(d, p->task->pid, p->number);
+
+	if (!(m->flags & URING_SINGLE_ISSUER))
 		return 0;
-	return fd_refuse(d, p,
-			 "only one task may use it (IORING_SETUP_SINGLE_ISSUER), so that nobody "
-			 "can ask what is registered with it",
-			 "run the program without it");
+	if (!ring || !ring->maker)
+		return fd_refuse(d, p, "its maker, to whom alone it answers, is not found",
+				 "let the process that made it keep it open");
+	if (!ring->is_plain)
+		return fd_refuse(d, p, "it is restricted, or has an eventfd or buffers registered",
+				 "let the program unregister them before the dump");
+	m->has_maker = true;
+	m->maker = ring->maker;
+	return 0;
 }
 
 static int look_at_flags(struct dump *d, struct fd_probe *p)
 {
 	uint32_t flags;
 
-	return uring_flags(d, p, URING_ALL_GROUPS, &flags) ?: check_owner(d, p, flags);
+	ring_note(d, p->task->pid, p->number);
+	return uring_flags(d, p, URING_ALL_GROUPS, &flags);
 }
 
 /* A busy one may be idle a moment later: only what stays is refused before the stop. */
@@ -132,7 +137,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 	m->sq_entries = u.sq_entries;
 	m->cq_entries = u.cq_entries;
 	m->passed = u.cached_sq_head;
-	r = uring_flags(d, p, URING_FEW_GROUPS, &m->flags) ?: check_owner(d, p, m->flags);
+	r = uring_flags(d, p, URING_FEW_GROUPS, &m->flags) ?: find_maker(d, p, m);
 	r = r ?: uring_memory(d, p, m);
 	return r ?: uring_registered(d, p, m);
 }
@@ -160,19 +165,28 @@ static int check(const IoUring *m)
 	return 0;
 }
 
+static bool is_thread_of(const struct task *t, pid_t tid)
+{
+	vec_foreach(thread, &t->thread)
+		if ((*thread)->tid == tid && !(*thread)->dead)
+			return true;
+	return false;
+}
+
 static int plan(struct restore *r, struct fd_obj *o)
 {
-	struct held *h = arena_new(&r->arena, struct held);
-	int e = check(o->msg);
+	const IoUring *m = o->msg;
+	const struct task *maker = files_owner(r, o);
+	int e = check(m);
 
-	h->r = r;
-	h->maker = files_owner(r, o);
-	if (!e && !h->maker)
+	if (!e && !maker)
 		e = fail(-EPROTO, "image 'io_uring': a ring that no task has");
 	if (e)
 		return e;
-	o->own = h;
-	o->in_blob = h->maker->pid;
+	if (m->has_maker && !is_thread_of(maker, m->maker))
+		return fail(-EPROTO, "image 'io_uring': thread %d made no ring", m->maker);
+	o->in_blob = maker->pid;
+	o->in_thread = m->has_maker ? m->maker : 0;
 	return 0;
 }
 
@@ -213,30 +227,43 @@ static struct prog_arg make(struct prog *p, const IoUring *m)
 	return fd;
 }
 
+static struct prog_arg map(struct prog *p, struct prog_arg fd, size_t len, uint64_t offset)
+{
+	prog_call(p, SYS_mmap, 0, (int64_t)len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		  fd, (int64_t)offset);
+	return prog_keep(p);
+}
+
 /*
  * Fresh memory is zero: all requests are NOPs, whatever the array says. The kernel sees how many
- * there are at once, and takes as many as fit each time.
+ * there are at once, and takes as many as fit each time. Both sides' counters are written together:
+ * the kernel goes by its own copies of what it counts itself.
  */
-static void advance(struct prog *p, const IoUring *m, struct prog_arg fd, int64_t rings)
+static void advance(struct prog *p, const IoUring *m, struct prog_arg fd, struct prog_arg rings)
 {
-	struct prog_arg passed = prog_in(p, &m->passed, 4), tail = prog_room(p, 4);
+	const uint32_t start[4] = { 0, m->passed, 0, 0 };
+	struct prog_arg counters = prog_in(p, start, sizeof(start));
+	struct prog_arg tail = prog_inside(counters, URING_CQ_TAIL), passed;
 	uint32_t n = m->sq_entries, whole = m->passed / n, rest = m->passed % n;
 
+	passed = prog_in(p, &m->passed, sizeof(m->passed));
 	prog_where(p, "advance the counters of a ring to %" PRIu32, m->passed);
-	copy(p, prog_imm(rings + URING_SQ_TAIL), passed, 4);
+	copy(p, rings, counters, sizeof(start));
 	if (whole) {
 		prog_equals(prog_call(p, SYS_io_uring_enter, fd, n, 0, IORING_ENTER_GETEVENTS, 0,
 				      0),
 			    (int)n);
-		copy(p, prog_imm(rings + URING_CQ_HEAD), prog_imm(rings + URING_CQ_TAIL), 4);
-		copy(p, tail, prog_imm(rings + URING_CQ_TAIL), 4);
-		prog_loop(p, 3, prog_word(tail), whole * n, whole);
+		copy(p, counters, rings, sizeof(start));
+		copy(p, prog_inside(counters, URING_CQ_HEAD), tail, 4);
+		copy(p, prog_inside(counters, URING_SQ_TAIL), passed, 4);
+		copy(p, rings, counters, sizeof(start));
+		prog_loop(p, 5, prog_word(tail), whole * n, whole);
 	}
 	if (rest)
 		prog_equals(prog_call(p, SYS_io_uring_enter, fd, rest, 0, IORING_ENTER_GETEVENTS,
 				      0, 0),
 			    (int)rest);
-	copy(p, tail, prog_imm(rings + URING_CQ_TAIL), 4);
+	copy(p, counters, rings, sizeof(start));
 	prog_check(p, prog_word(tail), m->passed, EIO);
 }
 
@@ -256,24 +283,20 @@ static void register_all(struct prog *p, const IoUring *m, struct prog_arg fd)
 			  prog_in(p, m->file, m->n_file * sizeof(*m->file)), m->n_file);
 }
 
+/* The program's own mappings come later: this one is for the content. */
 static struct prog_arg again(struct prog *p, const struct fd_obj *obj)
 {
 	const IoUring *m = obj->msg;
-	const struct held *h = obj->own;
-	struct prog_arg fd = make(p, m);
-	struct memory_ring ring;
+	struct prog_arg fd = make(p, m), rings, sqes;
 
-	if (memory_ring_map(p, h->r, h->maker, obj->id, fd, &ring) ||
-	    ring.rings_bytes < m->rings.len || ring.sqes_bytes < m->sqes.len) {
-		prog_where(p, "a ring whose maker has not mapped it");
-		prog_check(p, prog_imm(0), 1, EPROTO);
-		return fd;
-	}
-	advance(p, m, fd, (int64_t)ring.rings);
+	rings = map(p, fd, m->rings.len, IORING_OFF_SQ_RING);
+	advance(p, m, fd, rings);
 	prog_where(p, "content of a ring");
-	copy(p, prog_imm((int64_t)ring.rings), prog_in(p, m->rings.data, m->rings.len),
-	     m->rings.len);
-	copy(p, prog_imm((int64_t)ring.sqes), prog_in(p, m->sqes.data, m->sqes.len), m->sqes.len);
+	sqes = map(p, fd, m->sqes.len, IORING_OFF_SQES);
+	copy(p, rings, prog_in(p, m->rings.data, m->rings.len), m->rings.len);
+	copy(p, sqes, prog_in(p, m->sqes.data, m->sqes.len), m->sqes.len);
+	prog_call(p, SYS_munmap, rings, (int64_t)m->rings.len);
+	prog_call(p, SYS_munmap, sqes, (int64_t)m->sqes.len);
 	register_all(p, m, fd);
 	if (obj->ofd->flags & O_NONBLOCK)
 		prog_call(p, SYS_fcntl, fd, F_SETFL, O_NONBLOCK);

@@ -77,6 +77,7 @@ struct fd_obj { /* restore: one description */
 	bool shared;	 /* in several tables: opened by the coordinator */
 	bool late;	 /* needs the tasks to exist (set in plan()) */
 	pid_t in_blob;	 /* the process with a thread that must exist (set in plan()): `again` */
+	pid_t in_thread; /* the thread that runs `again` in that process; 0: its leader */
 	int fd;		 /* where it is open in this process during opening; -1 */
 	VEC(struct fd_obj *)
 	needs; /* opened before this one; open in this process in fill() and finish() */
@@ -169,6 +170,8 @@ void files_close_shared(struct restore *r);
  */
 /* Operations of descriptor kinds for the leader's program. */
 int files_stage(struct prog *p, const struct stage_at *at);
+/* For the program of another thread. */
+void files_stage_thread(struct prog *p, const struct stage_at *at);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
 const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 /* Its lowest number in the table of files_owner(). */

@@ -90,7 +90,7 @@ int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const str
 	      uint64_t *ret);
 
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
-/* Rings that other processes made. */
+/* Maps the rings. */
 void memory_stage_rings(struct prog *p, struct restore *r, const struct space *s);
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/io_uring.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -85,39 +84,6 @@ static void map_one(struct prog *p, const struct vma *v, struct prog_arg fd)
 		prog_call(p, SYS_madvise, (int64_t)v->start, len, MADV_DONTDUMP);
 }
 
-static void note(struct memory_ring *ring, const struct vma *v)
-{
-	if (v->prot != (PROT_READ | PROT_WRITE))
-		return;
-	if (v->offset == IORING_OFF_SQ_RING) {
-		ring->rings = v->start;
-		ring->rings_bytes = v->end - v->start;
-	} else if (v->offset == IORING_OFF_SQES) {
-		ring->sqes = v->start;
-		ring->sqes_bytes = v->end - v->start;
-	}
-}
-
-int memory_ring_map(struct prog *p, struct restore *r, const struct task *t, uint32_t ofd,
-		    struct prog_arg fd, struct memory_ring *ret)
-{
-	const struct space *s = r->memory->space[t->mm];
-	struct memory_ring ring = { 0 };
-
-	prog_where(p, "occupy what is free");
-	each_gap(p, r, s, occupy);
-	vec_foreach(v, &s->mm.vma) {
-		if (v->kind != VMA__KIND__RING || ring_of(r, v) != ofd)
-			continue;
-		map_one(p, v, fd);
-		note(&ring, v);
-	}
-	prog_where(p, "free what was occupied");
-	each_gap(p, r, s, vacate);
-	*ret = ring;
-	return ring.rings && ring.sqes ? 0 : -ENOENT;
-}
-
 /* The descriptor is the maker's: this task may have none. */
 static struct prog_arg take(struct prog *p, struct restore *r, const struct fd_obj *o)
 {
@@ -132,23 +98,33 @@ static struct prog_arg take(struct prog *p, struct restore *r, const struct fd_o
 	return fd;
 }
 
+/* Of this process the number, of another a copy. */
+static void map_ring(struct prog *p, struct restore *r, const struct space *s, const struct vma *v)
+{
+	const struct fd_obj *o = files_find(r, ring_of(r, v));
+	bool own = o->in_blob == s->task->pid;
+	struct prog_arg fd = own ? prog_imm(files_number(r, o)) : take(p, r, o);
+
+	map_one(p, v, fd);
+	if (!own)
+		prog_call(p, SYS_close, fd);
+}
+
 void memory_stage_rings(struct prog *p, struct restore *r, const struct space *s)
 {
-	vec_foreach(v, &s->mm.vma) {
-		const struct fd_obj *o;
-		struct prog_arg fd;
+	bool any = false;
 
-		if (v->kind != VMA__KIND__RING)
-			continue;
-		o = files_find(r, ring_of(r, v));
-		if (!o->in_blob || files_owner(r, o)->mm == s->task->index)
-			continue;
-		fd = take(p, r, o);
-		each_gap(p, r, s, occupy);
-		map_one(p, v, fd);
-		each_gap(p, r, s, vacate);
-		prog_call(p, SYS_close, fd);
-	}
+	vec_foreach(v, &s->mm.vma)
+		any |= v->kind == VMA__KIND__RING;
+	if (!any)
+		return;
+	prog_where(p, "occupy what is free");
+	each_gap(p, r, s, occupy);
+	vec_foreach(v, &s->mm.vma)
+		if (v->kind == VMA__KIND__RING)
+			map_ring(p, r, s, v);
+	prog_where(p, "free what was occupied");
+	each_gap(p, r, s, vacate);
 }
 
 bool memory_has_rings(const struct restore *r)

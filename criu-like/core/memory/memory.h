@@ -53,16 +53,6 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t);
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
 /* Whether any task maps a ring of io_uring. */
 bool memory_has_rings(const struct restore *r);
-/* Where a ring of io_uring is mapped. */
-struct memory_ring {
-	uint64_t rings, rings_bytes, sqes, sqes_bytes;
-};
-/*
- * Appends mapping the ring (its description's id, its descriptor) in this task, its maker. -ENOENT,
- * unreported: the maker has not mapped both parts for reading and writing.
- */
-int memory_ring_map(struct prog *p, struct restore *r, const struct task *t, uint32_t ofd,
-		    struct prog_arg fd, struct memory_ring *ret);
 /*
  * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its
  * vdso, or, if it has none, in the area itself, which is enough for a call that is followed by

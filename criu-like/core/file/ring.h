@@ -1,0 +1,19 @@
+#pragma once
+#include "core/dump.h"
+
+/*
+ * Rings of io_uring that the look before the freeze has met, and what their tasks say about them
+ * from inside: some answer to nobody but the thread that made them.
+ */
+struct ring {
+	pid_t pid;  /* the process that has it ... */
+	int number; /* ... under this number */
+	pid_t maker;	   /* the thread to which it answers alone; 0: not known */
+	bool is_plain;	   /* nothing is registered with it that has no way back */
+};
+struct rings {
+	VEC(struct ring) v;
+};
+void ring_note(struct dump *d, pid_t pid, int number);
+/* NULL: none. */
+struct ring *ring_find(const struct dump *d, pid_t pid, int number);
