@@ -19,7 +19,7 @@ static const struct opaque {
 } opaque[] = {
 	{ "anon_inode:[perf_event]", "performance counters cannot be set",
 	  "close it before the dump" },
-	{ "anon_inode:bpf", "programs and maps in the kernel cannot be saved",
+	{ "anon_inode:bpf", "programs in the kernel cannot be saved",
 	  "unload it before the dump" },
 	{ "anon_inode:[userfaultfd]", "it is bound to the memory it watches",
 	  "close it before the dump" },
