@@ -65,7 +65,8 @@ static int check_dump(const struct invocation *in)
 				  .shell_job = s->shell_job, .file_locks = s->file_locks,
 				  .link_remap = s->link_remap,
 				  .ghost_limit_bytes = s->ghost_limit_bytes,
-				  .external = terminated(in->arena, &s->external) };
+				  .external = terminated(in->arena, &s->external),
+				  .fd_policy = terminated(in->arena, &s->fd_policy) };
 	struct blockers b = { 0 };
 	int r = dump_check(&o, in->arena, &b);
 

@@ -29,6 +29,7 @@ static struct dump_options options_of(const struct invocation *in, const struct 
 		.pidfile = in->criu ? NULL : s->pidfile,
 		.action_script = terminated(in->arena, &s->action_script),
 		.external = terminated(in->arena, &s->external),
+		.fd_policy = terminated(in->arena, &s->fd_policy),
 	};
 }
 

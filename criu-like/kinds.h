@@ -36,11 +36,12 @@
 	X(posix_timers)    \
 	X(itimers)
 
-#define FD_KINDS(X)                                                                               \
-	X(external)                                                                               \
-	X(pipe)                                                                                   \
-	X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo) X(eventfd) X(signalfd) \
-		X(timerfd) X(epoll) X(pidfd) X(inotify) X(fanotify) X(io_uring) X(bpf_map) X(socketpair)
+#define FD_KINDS(X)                                                                           \
+	X(stub)                                                                               \
+	X(external)                                                                           \
+	X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo) X(eventfd) \
+		X(signalfd) X(timerfd) X(epoll) X(pidfd) X(inotify) X(fanotify) X(io_uring)   \
+			X(bpf_map) X(socketpair)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(ring_mapping) X(shmem) X(mapped_file) X(anon)

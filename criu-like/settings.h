@@ -34,7 +34,7 @@ struct settings {
 	bool file_locks, link_remap, no_sync, statistics;
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* 0: not given */
-	option_list action_script, external, inherit_fd;
+	option_list action_script, external, inherit_fd, fd_policy;
 
 	/* under the name criu only */
 	bool no_default_config;

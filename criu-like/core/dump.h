@@ -20,6 +20,7 @@ struct dump_options {
 	const char *pidfile;
 	const char *const *action_script; /* NULL-terminated */
 	const char *const *external;      /* NULL-terminated */
+	const char *const *fd_policy;     /* NULL-terminated: KIND=fail|close|null */
 };
 
 struct file_space; /* core/file/file.h: open file descriptions and tables */

@@ -79,8 +79,8 @@ int main(void)
 	}
 	must(set(trie, prefix, &(uint32_t){77}));
 	must(bpf(BPF_MAP_FREEZE, &(union bpf_attr){.map_fd = (uint32_t)array}));
-	reader = must(bpf(BPF_MAP_GET_FD_BY_ID,
-			  &(union bpf_attr){.map_id = info_of(hash).id, .open_flags = BPF_F_RDONLY}));
+	reader = must(bpf(BPF_MAP_GET_FD_BY_ID, &(union bpf_attr){ .map_id = info_of(hash).id,
+								   .open_flags = BPF_F_RDONLY }));
 	task_run(child, NULL);
 	checkpoint();
 	for (uint32_t i = 0; i < ELEMENTS / 2; i++) {
@@ -97,7 +97,8 @@ int main(void)
 	prefix[0] = 32;
 	prefix[1] = 10 | 99 << 8;
 	check(!get(trie, prefix, &values) && values == 77);
-	check(!strcmp(info_of(hash).name, "table") && info_of(array).map_flags == BPF_F_RDONLY_PROG);
+	check(!strcmp(info_of(hash).name, "table") &&
+	      info_of(array).map_flags == BPF_F_RDONLY_PROG);
 	check(info_of(reader).id == info_of(hash).id);
 	return test_end();
 }

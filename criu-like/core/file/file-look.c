@@ -75,7 +75,10 @@ static int look_at_descriptors(struct dump *d, const struct task *t, int fd_dir)
 
 int files_look(struct dump *d)
 {
-	int r = 0;
+	int r = file_policy_check(d);
+
+	if (r)
+		return r;
 
 	vec_foreach(pid, &d->seen) {
 		const char *path = arena_printf(&d->arena, "/proc/%d", *pid);

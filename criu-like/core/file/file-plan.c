@@ -139,6 +139,26 @@ static int add_entry(struct restore *r, struct file_table *t, size_t i)
 	return 0;
 }
 
+static bool is_absent(const struct restore *r, uint32_t id)
+{
+	const struct planned *p = map_get(&r->files->by_id, id, 0);
+
+	return p && p->o.kind && p->o.kind->is_absent && p->o.kind->is_absent(p->o.msg);
+}
+
+/* What the operator gave up altogether has no number. */
+static const FdTable *without_absent(struct restore *r, const FdTable *msg)
+{
+	FdTable *copy = arena_memdup(&r->arena, msg, sizeof(*msg));
+
+	copy->entry = arena_array(&r->arena, FdEntry *, msg->n_entry + 1);
+	copy->n_entry = 0;
+	for (size_t i = 0; i < msg->n_entry; i++)
+		if (!is_absent(r, msg->entry[i]->ofd))
+			copy->entry[copy->n_entry++] = msg->entry[i];
+	return copy;
+}
+
 static int add_table(void *c, uint32_t id, const ProtobufCMessage *m)
 {
 	struct restore *r = c;
@@ -150,7 +170,8 @@ static int add_table(void *c, uint32_t id, const ProtobufCMessage *m)
 	if (id >= r->tree.task.n || r->tree.task.v[id]->files != id)
 		return fail(-EPROTO, "image 'fd_table': table %" PRIu32 " has no task", id);
 	t->id = id;
-	t->msg = msg;
+	t->msg = without_absent(r, msg);
+	msg = t->msg;
 	t->entry = arena_array(&r->arena, struct planned *, msg->n_entry);
 	*vec_push(&r->arena, &r->files->table) = t;
 	r->files->table_of[id] = t;

@@ -18,6 +18,9 @@
  * (number, close-on-exec, description). Images: fd_table.img (one record per table), ofd.img (one
  * per description: kind, flags, position, owner), <kind>.img.
  */
+/* What becomes of a file that cannot be saved (--fd-policy). */
+enum fd_policy { FD_POLICY_FAIL, FD_POLICY_CLOSE, FD_POLICY_NULL };
+
 struct fd_probe {		 /* dump: what is known about a description, from outside */
 	const struct task *task; /* a task that holds it ... */
 	int number;		 /* ... under this number */
@@ -29,6 +32,7 @@ struct fd_probe {		 /* dump: what is known about a description, from outside */
 	struct fdinfo info;
 	const char *link; /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
 	const char *key;  /* set by dump(): what --inherit-fd and --external call it */
+	enum fd_policy policy; /* set by fd_refuse() for what was given up */
 };
 const char *fd_link(struct dump *d, struct fd_probe *p);
 /* f_type of the file system the file lies on. */
@@ -39,7 +43,9 @@ bool fd_is_anon(struct dump *d, struct fd_probe *p, const char *name);
 int fd_info_again(struct dump *d, struct fd_probe *p);
 /* "descriptor 7 (pipe:[123])", for messages. */
 const char *fd_text(struct dump *d, struct fd_probe *p);
-/* refuse() for this descriptor. */
+/* The operator's word about files with this text of a link. */
+enum fd_policy fd_policy_of(const struct dump *d, const char *link);
+/* refuse() for this descriptor, or nothing but its result if the operator gave it up. */
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
 
 /* A copy of a descriptor that stays open until the tree is dead: for `after`. */
@@ -94,6 +100,8 @@ struct fd_kind {
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
 	/* Before the freeze: refuse what outside can already tell (optional). */
 	int (*look)(struct dump *d, struct fd_probe *p);
+	/* Restore: no descriptor comes back (optional). */
+	bool (*is_absent)(const void *msg);
 	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
 	 */
 	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
