@@ -292,6 +292,14 @@ static bool is_array(const uint8_t *at, uint32_t n, bool *ret_zero)
 	return true;
 }
 
+static bool is_zero(const uint8_t *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (at[i])
+			return false;
+	return true;
+}
+
 static int refuse_layout(struct dump *d, struct fd_probe *p, const char *reason)
 {
 	return fd_refuse(d, p, reason, "run the program with plain rings");
@@ -311,8 +319,9 @@ static int find_array(struct dump *d, struct fd_probe *p, IoUring *m, size_t wit
 		return 0;
 	if (!is_array(m->rings.data + array, m->sq_entries, &zero))
 		return refuse_layout(d, p, "its completions have 32 bytes");
-	if (zero && m->passed < 2)
-		return refuse_layout(d, p, "it was never used, and nothing tells its layout");
+	/* Without an array the second request lay in the second place. */
+	if (zero && (m->passed < 2 || is_zero(m->sqes.data + URING_SQE_BYTES, URING_SQE_BYTES)))
+		return refuse_layout(d, p, "it was hardly used, and nothing tells its layout");
 	m->flags |= zero ? URING_NO_SQARRAY : 0;
 	return 0;
 }
@@ -336,9 +345,8 @@ int uring_memory(struct dump *d, struct fd_probe *p, IoUring *m)
 	r = r ?: copy(d, p->fd, IORING_OFF_SQES, pages(sqes), &all);
 	if (r)
 		return fail(r, "descriptor %d: read the memory of the ring", p->number);
-	for (size_t i = sqes; i < all.len; i++)
-		if (all.data[i])
-			return refuse_layout(d, p, "its requests have 128 bytes");
+	if (!is_zero(all.data + sqes, all.len - sqes))
+		return refuse_layout(d, p, "its requests have 128 bytes");
 	m->sqes = (ProtobufCBinaryData){ sqes, all.data };
 	return find_array(d, p, m, with);
 }
