@@ -21,6 +21,7 @@ static struct dump_options options_of(const struct invocation *in, const struct 
 		.file_locks = s->file_locks,
 		.link_remap = s->link_remap,
 		.no_sync = s->no_sync,
+		.cancel_requests = s->cancel_requests,
 		.show_stats = s->statistics,
 		.ghost_limit_bytes = s->ghost_limit_bytes,
 		.timeout_s = s->timeout_s,

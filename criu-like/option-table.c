@@ -83,6 +83,8 @@ const struct option_row option_table[] = {
 	  "largest deleted file to be saved; K, M, G (1M)" },
 	LIST("external", RUN | ON_CHECK | CRIU, external, "KEY",
 	     "an object whose far end stays outside; repeatable"),
+	SWITCH("cancel-requests", 0, RUN | ON_CHECK, cancel_requests,
+	       "requests of io_uring in flight are cancelled"),
 	LIST("fd-policy", RUN | ON_CHECK, fd_policy, "KIND=WHAT",
 	     "files that cannot be saved: fail, close or null; repeatable"),
 	LIST("inherit-fd", ON_RESTORE | ON_CHECK | CRIU, inherit_fd, "fd[N]:KEY",

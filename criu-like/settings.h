@@ -31,7 +31,7 @@ struct settings {
 	/* what */
 	pid_t pid; /* 0: not given */
 	bool leave_running, leave_stopped, detach, sibling, shell_job, plan, json;
-	bool file_locks, link_remap, no_sync, statistics;
+	bool file_locks, link_remap, no_sync, statistics, cancel_requests;
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* 0: not given */
 	option_list action_script, external, inherit_fd, fd_policy;

@@ -13,6 +13,7 @@
 struct dump_options {
 	pid_t pid;
 	int images_fd, work_fd;
+	bool cancel_requests; /* of io_uring, in flight */
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */

@@ -113,7 +113,7 @@ static int look(struct dump *d, struct fd_probe *p)
 	for (int i = 0; i < MAY_WAIT_MS / 5; i++) {
 		r = uring_info(&p->info, &u);
 		reason = r ? NULL : why_not(d, &u);
-		if (!r && !reason)
+		if (!r && (!reason || (d->opt->cancel_requests && !u.sq_thread && !u.napi)))
 			return look_at_flags(d, p);
 		(void)sys(SYS_nanosleep, &pause, NULL); /* only a pause between two looks */
 		r = fd_info_again(d, p);

@@ -6,7 +6,8 @@
  * A thread may register rings with itself and enter them by a small index. Which indices are in
  * use shows in what io_uring_enter says to nothing; which ring is behind one is not told, so more
  * than one ring in such a process is refused. Asked only where the look before the freeze has met
- * rings.
+ * rings. With --cancel-requests all that is in flight is cancelled here, while no instruction of
+ * the program runs: it will find -ECANCELED.
  */
 #include "ring_user.pb-c.h"
 
@@ -19,6 +20,7 @@
 #include "kernel/uring.h"
 
 enum { MOST_RINGS = 8, MOST_INDICES = 16, FEW_GROUPS = 16 };
+enum { REGISTER_SYNC_CANCEL = 24, CANCEL_ALL = 1, CANCEL_ANY = 4 }; /* 6.0 */
 enum { ENTER_REGISTERED = 1 << 4, REGISTER_RING_FDS = 20 }; /* 5.18 */
 
 struct answers {
@@ -57,6 +59,23 @@ static void ask_ring(struct prog *p, int fd, int64_t *eventfd, int64_t buffers[F
 	}
 }
 
+/* What is cancelled completes on the thread's way out of the next call. */
+static void cancel(struct prog *p, int fd)
+{
+	const struct {
+		uint64_t addr;
+		int32_t fd;
+		uint32_t flags;
+		int64_t timeout[2];
+		uint64_t pad[4];
+	} any = { .fd = -1, .flags = CANCEL_ALL | CANCEL_ANY, .timeout = { 1, 0 } };
+
+	prog_any(prog_call(p, SYS_io_uring_register, fd, REGISTER_SYNC_CANCEL,
+			   prog_in(p, &any, sizeof(any)), 1));
+	for (int i = 0; i < 2; i++)
+		prog_any(prog_call(p, SYS_io_uring_enter, fd, 0, 0, IORING_ENTER_GETEVENTS, 0, 0));
+}
+
 static int ask(struct dump *d, struct prog *p, const struct thread *t, void *answers)
 {
 	struct answers *a = answers;
@@ -64,8 +83,11 @@ static int ask(struct dump *d, struct prog *p, const struct thread *t, void *ans
 	size_t n = rings_of(d, t->task->pid, ring);
 
 	prog_where(p, "rings of io_uring");
-	for (size_t i = 0; i < n && i < MOST_RINGS; i++)
+	for (size_t i = 0; i < n && i < MOST_RINGS; i++) {
+		if (d->opt->cancel_requests)
+			cancel(p, ring[i]->number);
 		ask_ring(p, ring[i]->number, &a->eventfd[i], a->buffers[i]);
+	}
 	for (int i = 0; n && i < MOST_INDICES; i++) {
 		prog_any(prog_call(p, SYS_io_uring_enter, i, 0, 0, ENTER_REGISTERED, 0, 0));
 		prog_result(p, &a->index[i]);
