@@ -30,6 +30,7 @@
 #include "core/file/inode.h"
 #include "core/journal.h"
 #include "core/memory/memory.h"
+#include "core/net-lock.h"
 #include "core/build/own-table.h"
 #include "core/phase.h"
 #include "core/pidfile.h"
@@ -39,6 +40,7 @@
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
 #include "core/build/watch.h"
+#include "core/world.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 
@@ -64,8 +66,9 @@ static int hook(const struct restore *r, const char *point, pid_t root)
 /* Each part of the plan collects its blockers, and builds on those before it. */
 static int collect(struct restore *r)
 {
-	static int (*const part[])(struct restore *) = { inode_plan, birth_plan, files_plan,
-							 memory_plan, task_kinds_plan };
+	static int (*const part[])(struct restore *) = { inode_plan,  birth_plan,  memory_read,
+							 files_plan, memory_plan, world_plan,
+							 task_kinds_plan };
 
 	for (size_t i = 0; i < array_size(part); i++) {
 		int k = part[i](r);
@@ -115,7 +118,9 @@ static int prepare(void *c)
 	if (k < 0)
 		return fail(k, "become a subreaper");
 	k = own_table_trim(r);
+	k = k ?: net_lock_restore(r);
 	k = k ?: inode_create_ghosts(r);
+	k = k ?: world_create(r);
 	k = k ?: files_open_shared(r);
 	k = k ?: memory_create(r);
 	return (int)k ?: fork_memory_prepare(r);
@@ -123,7 +128,9 @@ static int prepare(void *c)
 
 static void undo_prepare(void *c)
 {
+	world_undo(c);
 	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
+	(void)inode_end_puts(c, false);	     /* as above */
 }
 
 static int fork_tree(void *c)
@@ -182,6 +189,8 @@ static int settle(void *c)
 	int k = files_hold(r);
 
 	k = k ?: inode_remove_ghosts(r, false);
+	k = k ?: memory_settle(r);
+	k = k ?: world_settle(r);
 	k = k ?: files_settle(r);
 	files_close_shared(r);
 	memory_close(r);
@@ -212,6 +221,7 @@ static int finish(void *c)
 
 	k = k ?: attach_stop_all(r);
 	k = k ?: attach_finish(r);
+	k = k ?: files_last_prepare(r);
 	k = k ?: hook(r, "post-restore", root);
 	return k ?: hook(r, "pre-resume", root);
 }
@@ -226,12 +236,17 @@ static void undo_finish(void *c)
 static int commit(void *c)
 {
 	struct restore *r = c;
-	int k = attach_release(r);
+	int k = net_lock_end(r);
 
 	if (!k)
-		(void)inode_remove_ghosts(r,
-					  true); /* reported; the tasks run and keep their files */
-	return k;
+		files_last(r);
+	k = k ?: attach_release(r);
+
+	if (k)
+		return k;
+	(void)inode_remove_ghosts(r, true); /* reported; the tasks run and keep their files */
+	(void)inode_end_puts(r, true);	    /* as above */
+	return 0;
 }
 
 static const struct phase phases[] = {

@@ -12,6 +12,7 @@
 #include "ghost.pb-c.h"
 #include "ghost_data.pb-c.h"
 #include "link_remap.pb-c.h"
+#include "net_lock.pb-c.h"
 #include "show.h"
 #include "stats.pb-c.h"
 #include "thread.pb-c.h"
@@ -34,6 +35,7 @@ static const struct {
 	{ "ghost", &ghost__descriptor },
 	{ "ghost_data", &ghost_data__descriptor },
 	{ "link_remap", &link_remap__descriptor },
+	{ "net_lock", &net_lock__descriptor },
 };
 
 const ProtobufCMessageDescriptor *show_descriptor(const char *stem)
@@ -48,6 +50,9 @@ const ProtobufCMessageDescriptor *show_descriptor(const char *stem)
 		if (!strcmp((*k)->name, stem))
 			return (*k)->descriptor;
 	for (const struct mem_kind *const *k = mem_kinds; *k; k++)
+		if (!strcmp((*k)->name, stem))
+			return (*k)->descriptor;
+	for (const struct world_kind *const *k = world_kinds; *k; k++)
 		if (!strcmp((*k)->name, stem))
 			return (*k)->descriptor;
 	return NULL;

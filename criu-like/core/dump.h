@@ -15,6 +15,8 @@ struct dump_options {
 	int images_fd, work_fd;
 	bool cancel_requests; /* of io_uring, in flight */
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
+	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
+	bool ext_unix_sk; /* datagram sockets may be connected to servers outside */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */
@@ -24,12 +26,18 @@ struct dump_options {
 	const char *const *fd_policy;     /* NULL-terminated: KIND=fail|close|null */
 };
 
+struct file_looks; /* core/file/file-look.c */
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
+struct world; /* core/world.c */
+struct queue_seen;
 struct memory; /* core/memory/memory.h */
 struct rings; /* core/file/ring.h */
+struct net_guard; /* core/net-guard.c */
+struct net_lock; /* core/net-lock.c */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
+struct tty_tree; /* fd/tty.h: who has which terminal */
 struct victim_tree; /* core/stop/stopped.h: what the tracer knows */
 
 struct dump {
@@ -43,12 +51,20 @@ struct dump {
 	uint8_t checkpoint_id[16];
 	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
+	struct file_looks *looks; /* NULL: none */
 	struct file_space *files;
 	struct inode_space *inodes;
 	struct memory *memory;
+	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct rings *rings; /* NULL: none met */
 	struct journal *journal;
+	struct tty_tree *ttys;
+	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */
+	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
+	struct net_lock *lock; /* NULL: nobody asked yet */
+	struct net_guard *guard; /* NULL: not started */
+	struct unix_space *unix_space; /* sock/unix.h */
 };

@@ -15,6 +15,8 @@
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 
+extern const struct mem_kind kind_ring_mapping;
+
 static bool match(struct dump *d, const struct vma_probe *p)
 {
 	(void)d;

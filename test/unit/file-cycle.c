@@ -35,7 +35,7 @@
 	X(dev)      \
 	X(procfile) \
 	X(opath)    \
-	X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(socketpair)
+	X(regular) X(fifo) X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(unix)
 #define EXTERN(name) extern const struct fd_kind kind_##name;
 #define ENTRY(name)  &kind_##name,
 KINDS(EXTERN)

@@ -7,6 +7,7 @@
 #include "core/build/stand-in.h"
 
 #include <errno.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -20,7 +21,12 @@ enum { FAILED_CODE = 255 };
 
 static int become(const struct stand_in *s)
 {
-	long r = s->gid == (gid_t)-1 ? 0 : sys(SYS_setresgid, s->gid, s->gid, s->gid);
+	long r;
+
+	(void)sys(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP); /* or it does without */
+	r = s->set_groups ? sys(SYS_setgroups, s->n_group, s->group) : 0;
+	if (!r && s->gid != (gid_t)-1)
+		r = sys(SYS_setresgid, s->gid, s->gid, s->gid);
 
 	if (!r && s->uid != (uid_t)-1)
 		r = sys(SYS_setresuid, s->uid, s->uid, s->uid);

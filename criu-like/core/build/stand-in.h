@@ -1,4 +1,6 @@
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/restore.h"
@@ -12,6 +14,9 @@ struct stand_in {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
+	const uint32_t *group; /* supplementary groups, if set_groups */
+	size_t n_group;
+	bool set_groups;
 	int exit_code;			     /* the code it ends with */
 	int (*inside)(void *arg);	     /* in the process; 0 or -errno */
 	int (*during)(void *arg, pid_t pid); /* in the caller, while it exists */

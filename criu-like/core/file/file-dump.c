@@ -1,11 +1,10 @@
 /*
  * Dump of descriptor tables and open file descriptions.
  *
- * Every table is walked once through /proc/PID/fdinfo of a task that has it; each descriptor is
- * copied with pidfd_getfd (0.5 us, nothing happens in the task) and described by statx and fdinfo;
- * the text of its link is read only by kinds that need it. Close-on-exec shows up only in fdinfo. A
- * description is written when it is first met, except for kinds that refer to others: they come
- * last, when everything has a number.
+ * Every table is walked once; each descriptor is copied with pidfd_getfd (0.5 us, nothing happens
+ * in the task) and described by statx and, where the quick look does not do, fdinfo; the text of
+ * its link is read only by kinds that need it. A description is written when it is first met,
+ * except for kinds that refer to others: they come last, when everything has a number.
  *
  * Closing a copy calls the file's flush operation, which asks the server of a FUSE or NFS file:
  * such copies stay open until the tool ends, when the tasks have gone on.
@@ -38,6 +37,10 @@ const char *fd_link(struct dump *d, struct fd_probe *p)
 
 	if (p->link)
 		return p->link;
+	p->link = look_link(d, p);
+	p->named = p->link;
+	if (p->named)
+		return p->link;
 	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
 	r = sys_readlink(d->files->fd_dir, name, buf, sizeof(buf));
 	p->link = r < 0 ? "?" : arena_strndup(&d->arena, buf, (size_t)r);
@@ -69,7 +72,7 @@ int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char
 		       : refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
-static void space_init(struct dump *d)
+void files_space_init(struct dump *d)
 {
 	struct file_space *f = d->files = arena_new(&d->arena, struct file_space);
 	size_t n = 0;
@@ -79,7 +82,9 @@ static void space_init(struct dump *d)
 	map_init(&f->by_number, &d->arena);
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
-	f->fd_dir = f->fdinfo_dir = -1;
+	map_init(&f->answers, &d->arena);
+	map_init(&f->locked, &d->arena);
+	f->fd_dir = f->fdinfo_dir = f->own_dir = f->own_pidfd = -1;
 	while (fd_kinds[n])
 		n++;
 	f->kind_image = arena_array(&d->arena, struct image *, n + 1);
@@ -119,16 +124,18 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 }
 
 /* Copies the descriptor and looks at it; the copy is the caller's. */
-static int probe(struct dump *d, struct fd_probe *p, char *buf, size_t size)
+static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size_t size)
 {
 	int r;
 
 	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
 	if (p->fd < 0)
 		return fail(p->fd, "copy descriptor %d", p->number);
-	r = sys_stat(p->fd, "", 0, &p->st, NULL);
+	r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
 	if (r)
 		return fail(r, "look at descriptor %d", p->number);
+	if (quick && quick_look(d, p))
+		return 0;
 	return read_info(d, p, buf, size);
 }
 
@@ -193,13 +200,13 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	int r;
 
 	if (!d->files)
-		space_init(d);
+		files_space_init(d);
 	r = sys_pidfd_getfd(t->pidfd, (int)number);
 	if (r < 0)
 		return 0;
 	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
-	r = r ?: probe(d, &p, buf, sizeof(buf));
+	r = r ?: probe(d, &p, false, buf, sizeof(buf));
 	if (!r) {
 		const struct fd_kind *k = find_kind(d, &p, &index);
 
@@ -210,13 +217,29 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 	return r;
 }
 
-void file_look_end(struct dump *d)
+static int end_kinds(struct dump *d, bool look)
 {
+	int r = 0;
+
+	for (size_t i = 0; fd_kinds[i]; i++) {
+		int e = fd_kinds[i]->end ? fd_kinds[i]->end(d, look) : 0;
+
+		r = r && r != -ENOTSUP ? r : e ?: r;
+	}
+	return r;
+}
+
+int file_look_end(struct dump *d)
+{
+	int r;
+
 	if (!d->files)
-		return;
+		return 0;
+	r = end_kinds(d, true);
 	fd_close(&d->files->fd_dir);
 	fd_close(&d->files->fdinfo_dir);
 	d->files = NULL; /* the dump begins anew with what is stopped */
+	return r;
 }
 
 static int write_kind(struct dump *d, struct fd_probe *p, const struct fd_kind *k, size_t index)
@@ -291,7 +314,7 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 	int r = open_directories(d, l->task);
 
 	if (!r)
-		r = probe(d, &p, buf, sizeof(buf));
+		r = probe(d, &p, false, buf, sizeof(buf));
 	while (fd_kinds[index] != l->kind)
 		index++;
 	if (!r)
@@ -315,16 +338,84 @@ int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, c
 	return 0;
 }
 
+/* The list grows with what is met in queues. */
+static int dump_all_late(struct dump *d, bool meets)
+{
+	for (size_t i = 0; i < d->files->late.n; i++) {
+		struct late_dump l = d->files->late.v[i];
+		log_scope("task %d", l.task->pid);
+		int r = l.kind->meets == meets ? dump_late(d, &l) : 0;
+
+		if (r && r != -ENOTSUP)
+			return r;
+	}
+	return 0;
+}
+
+/* --- in queues -----------------------------------------------------------------------------------
+ */
+
+/* The tool itself as the holder of a copy, on behalf of that task. */
+static int holder(struct dump *d, const struct task *of, struct task **ret)
+{
+	struct task *t = arena_new(&d->arena, struct task);
+	struct thread *self = arena_new(&d->arena, struct thread);
+	struct file_space *f = d->files;
+
+	self->tid = (pid_t)sys(SYS_getpid);
+	self->task = t;
+	if (f->own_dir < 0)
+		f->own_dir = sys_openat(AT_FDCWD, "/proc/self",
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (f->own_pidfd < 0)
+		f->own_pidfd = (int)sys(SYS_pidfd_open, self->tid, 0);
+	if (f->own_dir < 0 || f->own_pidfd < 0)
+		return fail(f->own_dir < 0 ? f->own_dir : f->own_pidfd,
+			    "look at the tool's own descriptors");
+	*t = (struct task){ .pid = of->pid, .files = UINT32_MAX, .proc_fd = f->own_dir,
+			    .pidfd = f->own_pidfd };
+	*vec_push(&d->arena, &t->thread) = self;
+	*ret = t;
+	return 0;
+}
+
+int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
+{
+	struct fd_probe p = { .number = fd, .fd = -1 };
+	struct fd_seen *s = NULL;
+	struct task *t = NULL;
+	bool new = false;
+	char buf[4096];
+	int r = holder(d, of, &t);
+
+	p.task = t;
+	r = r ?: open_directories(d, t);
+	r = r ?: probe(d, &p, false, buf, sizeof(buf));
+	r = r ?: identity_find(d, &p, &s, &new);
+	if (!r && new)
+		r = dump_description(d, &p, s);
+	copy_done(d, &p);
+	if (new)
+		*vec_push(&d->arena, &d->files->kept) = fd; /* it is found there again */
+	else
+		(void)sys_close(fd); /* a copy of what is known already */
+	if (s)
+		*ret_id = s->id;
+	return r;
+}
+
 /* --- tables --------------------------------------------------------------------------------------
  */
 
-static int dump_number(struct dump *d, const struct task *t, unsigned int number, FdEntry *e)
+/* `flags`: what the task says of this number, negative: nothing. */
+static int dump_number(struct dump *d, const struct task *t, unsigned int number, int64_t flags,
+		       FdEntry *e)
 {
 	struct fd_probe p = { .task = t, .number = (int)number, .fd = -1 };
 	struct fd_seen *s = NULL;
 	bool new = false;
 	char buf[4096];
-	int r = probe(d, &p, buf, sizeof(buf));
+	int r = probe(d, &p, flags >= 0, buf, sizeof(buf));
 
 	if (!r)
 		r = identity_find(d, &p, &s, &new);
@@ -337,35 +428,47 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 		fd_entry__init(e);
 		e->number = number;
 		e->ofd = s->id;
-		e->cloexec = p.info.flags & O_CLOEXEC;
+		e->cloexec = flags >= 0 ? flags & FD_CLOEXEC : p.info.flags & O_CLOEXEC;
 	}
 	copy_done(d, &p);
 	d->stats.descriptors++;
 	return r;
 }
 
+/* Without answers (nobody could be asked, or about others) fdinfo tells everything. */
+static int answers_of(struct dump *d, const struct task *t, struct fd_answers *ret)
+{
+	const struct fd_answers *a = map_get(&d->files->answers, t->files, 0);
+	int r;
+
+	if (a && !answers_good(a))
+		a = NULL;
+	*ret = a ? *a : (struct fd_answers){};
+	r = a ? 0 : proc_list_dir(&d->arena, d->files->fdinfo_dir, &ret->number);
+	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
+}
+
 static int dump_table(struct dump *d, const struct task *t, struct image *out)
 {
 	FdTable msg = FD_TABLE__INIT;
-	struct proc_list number;
+	struct fd_answers a;
 	FdEntry *entry;
 	int r = open_directories(d, t);
 
+	r = r ?: answers_of(d, t, &a);
 	if (r)
 		return r;
-	r = proc_list_dir(&d->arena, d->files->fdinfo_dir, &number);
-	if (r)
-		return fail(r, "list the descriptors of task %d", t->pid);
 	lock_table_start(d);
-	entry = arena_array(&d->arena, FdEntry, number.n);
-	msg.entry = arena_array(&d->arena, FdEntry *, number.n);
-	for (size_t i = 0; i < number.n; i++) {
+	entry = arena_array(&d->arena, FdEntry, a.number.n);
+	msg.entry = arena_array(&d->arena, FdEntry *, a.number.n);
+	for (size_t i = 0; i < a.number.n; i++) {
 		msg.entry[i] = &entry[i];
-		r = dump_number(d, t, (unsigned int)number.v[i], &entry[i]);
+		r = dump_number(d, t, (unsigned int)a.number.v[i], i < a.n ? a.flags[i] : -1,
+				&entry[i]);
 		if (r && r != -ENOTSUP)
 			return r;
 	}
-	msg.n_entry = number.n;
+	msg.n_entry = a.number.n;
 	if (d->blockers.list.n)
 		return 0;
 	if (task_main(t)->status) {
@@ -392,12 +495,14 @@ static int dump_tables(struct dump *d)
 		if (r)
 			return r;
 	}
-	vec_foreach(l, &d->files->late) {
-		log_scope("task %d", l->task->pid);
-		r = dump_late(d, l);
-		if (r && r != -ENOTSUP)
+	for (int meets = 1; meets >= 0; meets--) {
+		r = dump_all_late(d, meets);
+		if (r)
 			return r;
 	}
+	r = end_kinds(d, false);
+	if (r && r != -ENOTSUP)
+		return r;
 	return d->blockers.list.n ? 0 : image_finish(out);
 }
 
@@ -406,13 +511,17 @@ int files_dump(struct dump *d)
 	struct file_space *f;
 	int r;
 
-	space_init(d);
+	if (!d->files)
+		files_space_init(d);
 	f = d->files;
-	r = image_create(d->set, "ofd", &f->ofd_image);
+	r = quick_start(d);
+	r = r ?: image_create(d->set, "ofd", &f->ofd_image);
 	if (!r)
 		r = dump_tables(d);
 	fd_close(&f->fd_dir);
 	fd_close(&f->fdinfo_dir);
+	fd_close(&f->own_dir);
+	fd_close(&f->own_pidfd);
 	f->at = NULL;
 	if (r || d->blockers.list.n)
 		return r ? r : -ENOTSUP;

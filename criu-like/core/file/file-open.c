@@ -61,6 +61,8 @@ static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 			for (unsigned int i = 0; i < range->n; i++)
 				*vec_push(&r->arena, &used.v) = range->first + i;
 	}
+	for (unsigned int i = 0; i < r->files->parked.n; i++)
+		*vec_push(&r->arena, &used.v) = r->files->parked.first + i;
 	vec_sort(&used.v, compare);
 	*ret = numbers_gap(used.v.v, used.v.n, n);
 	r->files->highest = used.v.n ? used.v.v[used.v.n - 1] : 0;
@@ -128,6 +130,15 @@ static int park(struct restore *r)
 	return 0;
 }
 
+/* What only a message in a queue holds has no task to finish it. */
+static int finish_unheld(struct restore *r, struct planned *p)
+{
+	struct self nobody = { &r->arena, r, NULL };
+	const struct fd_kind *k = p->o.kind;
+
+	return k->finish && p->inherited < 0 ? k->finish(&nobody, &p->o, p->o.fd) : 0;
+}
+
 static int open_all(struct restore *r, bool late)
 {
 	struct opener op = { .arena = &r->arena, .r = r };
@@ -146,6 +157,8 @@ static int open_all(struct restore *r, bool late)
 	vec_foreach(p, &r->files->order) {
 		int e = (*p)->o.shared && (*p)->o.late == late ? object_fill(&op, *p) : 0;
 
+		if (!e && !(*p)->first && (*p)->o.shared && (*p)->o.late == late)
+			e = finish_unheld(r, *p);
 		if (e)
 			return e;
 	}
@@ -164,6 +177,18 @@ int files_move_away(struct restore *r, int *fd)
 		return fail(e, "move descriptor %d out of the way", *fd);
 	(void)sys_close(*fd); /* a second number of the same file */
 	*fd = (int)to;
+	return 0;
+}
+
+int files_set_aside(struct restore *r, int *fd)
+{
+	const struct number_range *p = &r->files->parked;
+	int to = sys_fcntl(*fd, F_DUPFD_CLOEXEC, (long)p->first + p->n);
+
+	if (to < 0)
+		return fail(to, "move descriptor %d out of the way", *fd);
+	(void)sys_close(*fd); /* a second number of the same file */
+	*fd = to;
 	return 0;
 }
 

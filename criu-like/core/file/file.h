@@ -9,6 +9,7 @@
 #include "core/prog.h"
 #include "core/restore.h"
 #include "core/task.h"
+#include "file_ref.pb-c.h"
 #include "kernel/proc-fdinfo.h"
 #include "ofd.pb-c.h"
 
@@ -31,6 +32,7 @@ struct fd_probe {		 /* dump: what is known about a description, from outside */
 	uint32_t mnt_id;
 	struct fdinfo info;
 	const char *link; /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
+	bool named;	  /* fd_link() has seen that the text leads to this file */
 	const char *key;  /* set by dump(): what --inherit-fd and --external call it */
 	enum fd_policy policy; /* set by fd_refuse() for what was given up */
 };
@@ -43,6 +45,8 @@ bool fd_is_anon(struct dump *d, struct fd_probe *p, const char *name);
 int fd_info_again(struct dump *d, struct fd_probe *p);
 /* "descriptor 7 (pipe:[123])", for messages. */
 const char *fd_text(struct dump *d, struct fd_probe *p);
+/* inode_describe() of what is open. */
+int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret);
 /* The operator's word about files with this text of a link. */
 enum fd_policy fd_policy_of(const struct dump *d, const char *link);
 /* refuse() for this descriptor, or nothing but its result if the operator gave it up. */
@@ -74,6 +78,18 @@ const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsig
 /* A number over the whole tree for this (device, inode) of a kind with identity of its own (pipes).
  */
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first);
+/* A pipe of the dump's own that kinds may use; left empty by each. size 0: not made yet. */
+struct scratch_pipe {
+	int end[2];
+	uint32_t size;
+};
+struct scratch_pipe *files_scratch(struct dump *d);
+/*
+ * A description that a message in the queue of one of this task's files holds; `fd` is a copy of
+ * the tool's and goes to the engine. It is dumped like any other if no table holds it; its id in
+ * *ret_id. For kinds that `meets`, in dump().
+ */
+int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id);
 
 struct fd_obj { /* restore: one description */
 	uint32_t id;
@@ -95,6 +111,7 @@ struct fd_kind {
 	const char *name;
 	const ProtobufCMessageDescriptor *descriptor;
 	bool dump_last; /* dump() needs the numbers of other descriptions */
+	bool meets;	/* with dump_last: before the others, as it finds more of them */
 	bool (*match)(struct dump *d, struct fd_probe *p);
 	/* 0, or refuse() with the reason. */
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
@@ -105,6 +122,8 @@ struct fd_kind {
 	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
 	 */
 	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
+	/* Once all descriptions were looked at (`look`) or dumped: collects blockers. */
+	int (*end)(struct dump *d, bool look);
 	int (*plan)(struct restore *r, struct fd_obj *o);
 	/*
 	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook
@@ -136,12 +155,19 @@ struct fd_kind {
 	 */
 	int (*stage)(struct prog *p, const struct stage_at *at, const struct fd_obj *obj,
 		     int number);
+	/*
+	 * In the coordinator, with a copy: the tree is whole and about to run, the network is open
+	 * again. Too late to fail.
+	 */
+	void (*last)(const struct fd_obj *obj, int fd);
 };
 extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 
 /* --- the engine, called by the conductors ---------------------------------------------------- */
 /* Before the freeze, after victim_look(): outside only; collects blockers. */
 int files_look(struct dump *d);
+/* Questions about the descriptors of this thread's table, for the program that it will run. */
+int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
 int files_after(struct dump *d); /* the tree is dead */
 
@@ -155,6 +181,8 @@ int files_reserve(struct restore *r, const struct task *t, unsigned int n);
 int files_open_shared(struct restore *r);
 /* Coordinator, before the first fork: gives its descriptor a number that no task needs. */
 int files_move_away(struct restore *r, int *fd);
+/* Coordinator: a descriptor of its own to a number where no description will be put. */
+int files_set_aside(struct restore *r, int *fd);
 /* Coordinator, all tasks exist (they wait): shared descriptions that need them. */
 int files_open_late(struct restore *r);
 /*
@@ -178,6 +206,9 @@ void files_close_shared(struct restore *r);
  */
 /* Operations of descriptor kinds for the leader's program. */
 int files_stage(struct prog *p, const struct stage_at *at);
+/* All threads are stopped: takes copies of what has a `last` hook. */
+int files_last_prepare(struct restore *r);
+void files_last(struct restore *r);
 /* For the program of another thread. */
 void files_stage_thread(struct prog *p, const struct stage_at *at);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
@@ -188,3 +219,14 @@ unsigned int files_number(const struct restore *r, const struct fd_obj *o);
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o);
 /* The object with this id, NULL: none. */
 struct fd_obj *files_find(struct restore *r, uint32_t id);
+/* All objects, by index; NULL: no more. */
+struct fd_obj *files_nth(const struct restore *r, size_t n);
+/*
+ * In plan_group(): one more object, which no task holds. The coordinator opens it before the fork
+ * and closes it when all tasks are complete; every task inherits it under files_parked().
+ */
+struct fd_obj *files_add(struct restore *r, const struct fd_kind *kind, const void *msg);
+/* Where every task inherits a shared object, until files_apply(). */
+int files_parked(const struct fd_obj *o);
+/* Whether a descriptor of the caller takes its place (--inherit-fd). */
+bool files_inherited(const struct fd_obj *o);

@@ -317,7 +317,7 @@ int ghost_remove_all(struct restore *r)
 		first = first ? first : e;
 	}
 	e = inode_unplace(r);
-	if (r->journal)
+	if (r->journal && !s->put.n)
 		journal_close(r->journal);
 	return first ? first : e;
 }

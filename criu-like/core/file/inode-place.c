@@ -17,7 +17,7 @@
 #include "core/journal.h"
 #include "kernel/descriptor.h"
 
-enum { SWAP_FLAG = 2 }; /* RENAME_EXCHANGE */
+enum { KEEP_FLAG = 1, SWAP_FLAG = 2 }; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
 
 bool inode_is_name(const char *path)
 {
@@ -219,5 +219,77 @@ int inode_unplace(struct restore *r)
 		first = first ? first : e;
 	}
 	r->inodes->made_dir.n = 0;
+	return first;
+}
+
+/* --- names that stay -----------------------------------------------------------------------------
+ */
+
+int inode_put(struct restore *r, const char *made, const char *path)
+{
+	struct journal *j = restore_journal(r);
+	struct put_name *p = vec_push(&r->arena, &r->inodes->put);
+	struct stat st;
+	int e = sys_stat(AT_FDCWD, made, AT_SYMLINK_NOFOLLOW, &st, NULL);
+
+	if (e)
+		return fail(e, "look at '%s'", made);
+	p->path = path;
+	e = inode_place(r, path, &p->name);
+	e = e ?: journal_add(j, JOURNAL_UNLINK, p->name, &p->entry);
+	e = e ?: journal_made(j, p->entry, &st);
+	if (e)
+		return e;
+	e = (int)sys(SYS_renameat2, AT_FDCWD, made, AT_FDCWD, p->name, KEEP_FLAG);
+	if (e)
+		return fail(e, "move '%s' to '%s'", made, p->name);
+	p->moved = true;
+	if (p->name == path)
+		return 0;
+	e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	if (e)
+		return fail(e, "look at '%s'", path);
+	e = journal_add(j, JOURNAL_SWAP, p->name, &p->swap_entry);
+	e = e ?: journal_made(j, p->swap_entry, &st);
+	if (e)
+		return e;
+	e = (int)sys(SYS_renameat2, AT_FDCWD, p->name, AT_FDCWD, path, SWAP_FLAG);
+	p->swapped = !e;
+	return e ? fail(e, "exchange '%s' and '%s'", p->name, path) : 0;
+}
+
+static int end_put(struct restore *r, struct put_name *p, bool restored)
+{
+	struct journal *j = restore_journal(r);
+	int e = 0;
+
+	if (p->swapped && !restored)
+		e = (int)sys(SYS_renameat2, AT_FDCWD, p->name, AT_FDCWD, p->path, SWAP_FLAG);
+	if (e)
+		return fail(e, "move '%s' back to '%s'", p->name, p->path);
+	if (p->swapped || (p->moved && !restored))
+		e = inode_unlink(r, p->name, p->entry, false);
+	else if (p->moved)
+		e = journal_done(j, p->entry);
+	if (!e && p->swapped)
+		e = journal_done(j, p->swap_entry);
+	p->moved = p->swapped = false;
+	return e;
+}
+
+int inode_end_puts(struct restore *r, bool restored)
+{
+	int first = 0;
+
+	if (!r->inodes || !r->inodes->put.n)
+		return 0;
+	for (size_t i = r->inodes->put.n; i-- > 0;) {
+		int e = end_put(r, &r->inodes->put.v[i], restored);
+
+		first = first ? first : e;
+	}
+	r->inodes->put.n = 0;
+	if (r->journal)
+		journal_close(r->journal);
 	return first;
 }

@@ -34,6 +34,11 @@ struct made_dir {
 	const char *path;
 	uint32_t entry;
 };
+struct put_name { /* a file that stays under its name once the tree is restored */
+	const char *path, *name; /* `name` holds what was at `path`, if swapped */
+	uint32_t entry, swap_entry;
+	bool moved, swapped;
+};
 struct inode_space {
 	/* dump */
 	struct map ghost_of, remap_of; /* (device, inode) -> id + 1 */
@@ -46,6 +51,7 @@ struct inode_space {
 	/* restore */
 	VEC(struct ghost_file) ghost;
 	VEC(struct remap_file) remap;
+	VEC(struct put_name) put;
 	VEC(struct made_dir) made_dir; /* parents that were gone too, in the order they were made */
 };
 
@@ -56,6 +62,7 @@ struct inode_look {
 	const char *link; /* the kernel's text */
 	const char *path; /* the name, without " (deleted)" */
 	bool deleted;	  /* the kernel said so */
+	bool named;	  /* the text is a name, and leads to this inode */
 	struct stat st;
 };
 
@@ -82,10 +89,6 @@ void ghost_want_name(struct restore *r, struct ghost_file *g, const char *path);
 /* inode-place.c */
 /* Whether it is a name as the kernel tells them: from the root, no part empty, "." or "..". */
 bool inode_is_name(const char *path);
-struct journal *restore_journal(struct restore *r);
-/* Makes the parents of `path` that are missing; the name to use in *ret (another one if it is
- * taken). */
-int inode_place(struct restore *r, const char *path, const char **ret);
 /* Removes the parents that were made. */
 int inode_unplace(struct restore *r);
 /* Gives the file at `existing` the name `path` or a similar one; journaled. */

@@ -44,3 +44,14 @@ int inode_open(struct restore *r, const FileRef *f, int flags);
 int inode_remove_ghosts(struct restore *r, bool restored);
 /* Whether a process that was gone exists for the moment (a working directory in /proc needs it). */
 bool inode_stands_in(const struct restore *r, pid_t pid);
+/* --- for kinds that make files with names that stay --- */
+struct journal *restore_journal(struct restore *r);
+/* Makes the parents of `path` that are missing; the name to use in *ret (another one if it is
+ * taken). */
+int inode_place(struct restore *r, const char *path, const char **ret);
+/*
+ * The file at `made` (on the same mount) gets the name `path`. A file that has it by now keeps
+ * another name until the tree is restored, and returns if it is not.
+ */
+int inode_put(struct restore *r, const char *made, const char *path);
+int inode_end_puts(struct restore *r, bool restored);
