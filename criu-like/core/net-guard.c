@@ -62,7 +62,8 @@ static _Noreturn void watch(struct guard_page *page, pid_t tool)
 	__atomic_store_n(&page->ready, 1, __ATOMIC_RELEASE);
 	(void)sys(SYS_futex, &page->ready, FUTEX_WAKE, 1, 0, 0, 0); /* it looks again by itself */
 	while (sys(SYS_getppid) == tool)
-		(void)sys(SYS_rt_sigtimedwait, &death, NULL, NULL, sizeof(death)); /* judged above */
+		(void)sys(SYS_rt_sigtimedwait, &death, NULL, NULL,
+			  sizeof(death)); /* judged above */
 	if (__atomic_load_n(&page->used, __ATOMIC_ACQUIRE))
 		(void)net_guard_mend(&page->it); /* nobody is left to be told */
 	_exit(0);

@@ -1,11 +1,11 @@
 /*
  * System V message queues. MSG_STAT_ANY (4.17) lists them with the pids of the last sender and
- * receiver, which decide whose a queue is; MSG_COPY (needs CONFIG_CHECKPOINT_RESTORE) reads messages
- * by their place and leaves them. They are sent again in the same order. A queue that is still there
- * with other messages is emptied first; a message is lost with it only if the restore fails.
- * A queue may hold more than the limits of the namespace allow by now (msgmnb, msgmax): a new queue
- * takes its size from msgmnb, so both are raised while it is made.
- * Not kept: times, and the pids of the last sender and receiver.
+ * receiver, which decide whose a queue is; MSG_COPY (needs CONFIG_CHECKPOINT_RESTORE) reads
+ * messages by their place and leaves them. They are sent again in the same order. A queue that is
+ * still there with other messages is emptied first; a message is lost with it only if the restore
+ * fails. A queue may hold more than the limits of the namespace allow by now (msgmnb, msgmax): a
+ * new queue takes its size from msgmnb, so both are raised while it is made. Not kept: times, and
+ * the pids of the last sender and receiver.
  */
 #include "sysv_msg.pb-c.h"
 

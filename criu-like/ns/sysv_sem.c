@@ -1,7 +1,8 @@
 /*
  * Sets of System V semaphores. SEM_STAT_ANY (4.17) lists them, GETALL yields the values, GETPID who
- * changed one last. A set is the tree's if a task of the tree did, or if nobody known did and nobody
- * else lives in the ipc namespace. Tasks that wait on one are woken by the stop and wait again.
+ * changed one last. A set is the tree's if a task of the tree did, or if nobody known did and
+ * nobody else lives in the ipc namespace. Tasks that wait on one are woken by the stop and wait
+ * again.
  *
  * What exit will undo (SEM_UNDO) can be read nowhere. Whether a task has such a list at all can:
  * kcmp(2) tells whether it is the tool's, which has none. A single thread has one only if it asked

@@ -1,10 +1,9 @@
 /*
  * Descriptors that cannot be saved, given up by the operator: a userfaultfd with watched memory is
- * closed, a performance counter becomes /dev/null; everything else is as it was,
- * also the epoll set that watched one of them.
+ * closed, a performance counter becomes /dev/null; everything else is as it was, also the epoll
+ * set that watched one of them.
  */
-/* harness: moves modes=restore,again dump=--fd-policy=userfaultfd=close
- * dump=--fd-policy=perf_event=null */
+/* harness: moves modes=restore,again dump=--fd-p=userfaultfd=close dump=--fd-p=perf_event=null */
 #include "test.h"
 
 #include <fcntl.h>

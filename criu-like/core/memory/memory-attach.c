@@ -1,8 +1,8 @@
 /*
  * Objects that one call maps whole, like shmat(2): mappings of one object whose offsets lead to the
  * same base are parts of one attachment. The program attaches before it maps anything else, so that
- * the whole range is free; then what the task had unmapped is unmapped, and what it had protected is
- * protected. Attachments are made in ascending order; one that needs a place where a part of an
+ * the whole range is free; then what the task had unmapped is unmapped, and what it had protected
+ * is protected. Attachments are made in ascending order; one that needs a place where a part of an
  * earlier one has to stay is refused.
  */
 #include <errno.h>

@@ -30,7 +30,8 @@ struct mem_kind {
 	bool (*match)(struct dump *d, const struct vma_probe *p);
 	/* Fills in the object and what is particular; everything else is set. 0 or refuse(). */
 	int (*dump)(struct dump *d, const struct vma_probe *p, struct vma *v);
-	/* Objects that the coordinator makes: once, t is NULL. Others: for each task that maps them.
+	/* Objects that the coordinator makes: once, t is NULL. Others: for each task that maps
+	 * them.
 	 */
 	int (*plan)(struct restore *r, const struct task *t, const struct mem_object *o);
 	/* Coordinator, before the first fork: makes the object, yields a descriptor. */

@@ -1,17 +1,17 @@
 /*
  * Shared memory without a name in the file system: MAP_SHARED | MAP_ANONYMOUS and memfds, both
- * unlinked files of the kernel's own tmpfs, or of its hugetlbfs if they are made of huge pages. They
- * are known by device and inode, whoever maps or holds them, and saved once.
+ * unlinked files of the kernel's own tmpfs, or of its hugetlbfs if they are made of huge pages.
+ * They are known by device and inode, whoever maps or holds them, and saved once.
  *
  * A memfd is made by memfd_create(2), anonymous memory by mmap(2) and opened through map_files, so
  * that maps calls it "/dev/zero" again. A mapping made from a description that was not open for
  * writing can never become writable; that is a view of the object, opened for reading.
  * Seals: F_SEAL_WRITE exists only while no writable mapping does, so all seals are set before
  * anything is mapped, and mappings made then look as they did. F_SEAL_FUTURE_WRITE may have come
- * after a writable mapping: it is set when everything is mapped, and mappings that came after it are
- * made from the view (smaps then shows no "sh", which nothing depends on).
- * The description that memfd_create() made does not count as a writer, so that execveat() works; the
- * first descriptor for reading and writing gets it. Times and extended attributes are not kept.
+ * after a writable mapping: it is set when everything is mapped, and mappings that came after it
+ * are made from the view (smaps then shows no "sh", which nothing depends on). The description that
+ * memfd_create() made does not count as a writer, so that execveat() works; the first descriptor
+ * for reading and writing gets it. Times and extended attributes are not kept.
  */
 #include "core/memory/shared-object.h"
 
@@ -168,7 +168,8 @@ static bool whole_pages(const Shmem *m)
 {
 	uint32_t shift = m->has_page_shift ? m->page_shift : 12;
 
-	return shift >= 12 && shift <= 30 && (!m->has_page_shift || !(m->size & ((1u << shift) - 1)));
+	return shift >= 12 && shift <= 30 &&
+	       (!m->has_page_shift || !(m->size & ((1u << shift) - 1)));
 }
 
 int shared_object_check(struct restore *r, uint32_t id)
