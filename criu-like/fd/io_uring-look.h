@@ -1,16 +1,8 @@
 #pragma once
 #include "core/file/file.h"
+#include "core/file/ring.h"
 #include "io_uring.pb-c.h"
 
-/* What fdinfo says about a ring. */
-struct uring_info {
-	uint32_t sq_entries, cq_entries;
-	uint32_t sq_head, sq_tail, cq_head, cq_tail; /* what program and kernel show each other */
-	uint32_t cached_sq_head, cached_cq_tail;     /* what the kernel goes by */
-	bool polls, overflow, sq_thread, napi;
-};
-/* -EAGAIN: the ring is in use at this moment, and the kernel tells nothing. */
-int uring_info(const struct fdinfo *i, struct uring_info *ret);
 /* Registered buffers and files. */
 int uring_registered(struct dump *d, struct fd_probe *p, IoUring *m);
 /*

@@ -41,7 +41,7 @@ static bool match(struct dump *d, struct fd_probe *p)
 /* --- dump ----------------------------------------------------------------------------------------
  */
 
-static const char *why_not(struct dump *d, const struct uring_info *u)
+static const char *why_not(struct dump *d, const struct ring_info *u)
 {
 	if (u->sq_thread)
 		return "a thread of the kernel works for it (IORING_SETUP_SQPOLL)";
@@ -67,9 +67,9 @@ static const char *why_not(struct dump *d, const struct uring_info *u)
 	return NULL;
 }
 
-static int info_of(struct dump *d, struct fd_probe *p, struct uring_info *ret)
+static int info_of(struct dump *d, struct fd_probe *p, struct ring_info *ret)
 {
-	int r = uring_info(&p->info, ret);
+	int r = ring_info(&p->info, ret);
 
 	return r == -EAGAIN ? fd_refuse(d, p, "it is in use at this moment", "try again")
 	       : r	    ? fail(r, "descriptor %d: a ring that nobody can read", p->number)
@@ -102,18 +102,24 @@ static int look_at_flags(struct dump *d, struct fd_probe *p)
 	return uring_flags(d, p, URING_ALL_GROUPS, &flags);
 }
 
+/* Whether its requests may complete by themselves while the tree is stopped (task/ring_user.c). */
+static bool may_drain(const struct dump *d, const struct ring_info *u)
+{
+	return !u->sq_thread && !u->napi && (d->opt->cancel_requests || !u->polls);
+}
+
 /* A busy one may be idle a moment later: only what stays is refused before the stop. */
 static int look(struct dump *d, struct fd_probe *p)
 {
 	const struct timespec pause = { 0, 5000000 };
-	struct uring_info u;
+	struct ring_info u;
 	const char *reason = NULL;
 	int r = 0;
 
 	for (int i = 0; i < MAY_WAIT_MS / 5; i++) {
-		r = uring_info(&p->info, &u);
+		r = ring_info(&p->info, &u);
 		reason = r ? NULL : why_not(d, &u);
-		if (!r && (!reason || (d->opt->cancel_requests && !u.sq_thread && !u.napi)))
+		if (!r && (!reason || may_drain(d, &u)))
 			return look_at_flags(d, p);
 		(void)sys(SYS_nanosleep, &pause, NULL); /* only a pause between two looks */
 		r = fd_info_again(d, p);
@@ -127,7 +133,7 @@ static int look(struct dump *d, struct fd_probe *p)
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	IoUring *m = msg;
-	struct uring_info u;
+	struct ring_info u;
 	const char *reason;
 	int r = info_of(d, p, &u);
 

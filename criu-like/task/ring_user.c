@@ -6,14 +6,16 @@
  * A thread may register rings with itself and enter them by a small index. Which indices are in
  * use shows in what io_uring_enter says to nothing; which ring is behind one is not told, so more
  * than one ring in such a process is refused. Asked only where the look before the freeze has met
- * rings. With --cancel-requests all that is in flight is cancelled here, while no instruction of
- * the program runs: it will find -ECANCELED.
+ * rings. Requests in flight get a moment to complete. With --cancel-requests all that is in flight
+ * is cancelled here, while no instruction of the program runs: it will find -ECANCELED.
  */
 #include "ring_user.pb-c.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "core/file/ring.h"
 #include "core/kind.h"
 #include "core/refuse.h"
@@ -59,6 +61,30 @@ static void ask_ring(struct prog *p, int fd, int64_t *eventfd, int64_t buffers[F
 	}
 }
 
+/*
+ * Requests that complete by themselves get a moment for it: the kernel hands over completions when
+ * the thread waits for them.
+ */
+static void drain(struct dump *d, struct prog *p, const struct thread *t, int fd)
+{
+	const struct io_uring_getevents_arg arg = { .sigmask_sz = 8 };
+	const int64_t moment[2] = { 0, 50 * 1000 * 1000 };
+	struct ring_info u;
+	struct fdinfo info;
+	struct span text;
+	struct prog_arg in;
+	const char *path = arena_printf(&d->arena, "fdinfo/%d", fd);
+
+	if (io_slurp_at(&d->arena, t->task->proc_fd, path, &text) || fdinfo_parse(text, &info) ||
+	    ring_info(&info, &u) || u.cached_sq_head == u.cached_cq_tail)
+		return;
+	in = prog_in(p, &arg, sizeof(arg));
+	prog_point(p, in, offsetof(struct io_uring_getevents_arg, ts),
+		   prog_in(p, moment, sizeof(moment)), 0);
+	prog_any(prog_call(p, SYS_io_uring_enter, fd, 0, u.cached_sq_head - u.cq_head,
+			   IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, in, sizeof(arg)));
+}
+
 /* What is cancelled completes on the thread's way out of the next call. */
 static void cancel(struct prog *p, int fd)
 {
@@ -84,6 +110,7 @@ static int ask(struct dump *d, struct prog *p, const struct thread *t, void *ans
 
 	prog_where(p, "rings of io_uring");
 	for (size_t i = 0; i < n && i < MOST_RINGS; i++) {
+		drain(d, p, t, ring[i]->number);
 		if (d->opt->cancel_requests)
 			cancel(p, ring[i]->number);
 		ask_ring(p, ring[i]->number, &a->eventfd[i], a->buffers[i]);
