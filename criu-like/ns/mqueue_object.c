@@ -302,14 +302,13 @@ static int create(struct restore *r, struct world_object *o)
 	return fd < 0 ? fd : send_all(m, fd);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const MqueueObject *m = o->msg;
 	long e = sys(SYS_mq_unlink, m->name);
 
 	(void)r;
-	if (e && e != -ENOENT)
-		(void)fail(e, "remove message queue '%s'", m->name);
+	return e && e != -ENOENT ? fail(e, "remove message queue '%s'", m->name) : 0;
 }
 
 const struct world_kind kind_mqueue_object = {

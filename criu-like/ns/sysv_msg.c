@@ -187,6 +187,8 @@ static int get(const SysvMsg *m)
 		return e;
 	id = (int)sys(SYS_msgget, p->key, IPC_CREAT | IPC_EXCL | (int)p->mode);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, IPC_RMID, NULL); /* just made */
 	if (e || id < 0)
 		return e ? e : fail(id, "make message queue %" PRId32, p->id);
 	e = id == p->id ? control(id, IPC_STAT, &s) : -EBUSY;
@@ -243,7 +245,7 @@ static int make(struct restore *r, struct world_object *o)
 	int e = 0;
 
 	if (control(m->perm->id, IPC_STAT, &s)) {
-		e = get(m);
+		e = world_announce(r, o, "msg", m->perm->id) ?: get(m);
 		o->made = !e;
 	}
 	return e ?: send_all(r, m);
@@ -268,14 +270,13 @@ static int create(struct restore *r, struct world_object *o)
 	return e ?: back;
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvMsg *m = o->msg;
 	int e = control(m->perm->id, IPC_RMID, NULL);
 
 	(void)r;
-	if (e)
-		(void)fail(e, "remove message queue %" PRId32, m->perm->id);
+	return e ? fail(e, "remove message queue %" PRId32, m->perm->id) : 0;
 }
 
 const struct world_kind kind_sysv_msg = {

@@ -180,6 +180,8 @@ static int plan(struct restore *r, struct world_object *o)
 	if (e)
 		return e;
 	f.r_stat = control(m->perm->id, IPC_STAT, &s);
+	if (m->has_page_shift && f.r_stat)
+		memory_need_huge(r, m->page_shift, m->size);
 	f.ctime = f.r_stat ? 0 : s.shm_ctime;
 	f.slot = control(sysv_slot(m->perm->id), STAT_ANY, &other);
 	f.by_key = shown.key ? (int)sys(SYS_shmget, shown.key, 0, 0) : -ENOENT;
@@ -209,6 +211,8 @@ static int get(const SysvShm *m, int32_t key)
 		return e;
 	id = (int)sys(SYS_shmget, key, m->size, flags);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, IPC_RMID, NULL); /* just made */
 	return e ? e : id;
 }
 
@@ -269,7 +273,7 @@ static int create(struct restore *r, struct world_object *o)
 	if (m->perm->outside)
 		return 0;
 	if (control(m->perm->id, IPC_STAT, &s)) {
-		e = make(m);
+		e = world_announce(r, o, "shm", m->perm->id) ?: make(m);
 		o->made = !e;
 	}
 	e = e ?: load(r, o);
@@ -284,15 +288,15 @@ static int settle(struct restore *r, struct world_object *o)
 	return detach(o);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvShm *m = o->msg;
-	int e = m->removed && o->attached ? 0 : control(m->perm->id, IPC_RMID, NULL);
+	int e = control(m->perm->id, IPC_RMID, NULL);
 
 	(void)r;
 	if (e && e != -EIDRM && e != -EINVAL)
-		(void)fail(e, "remove segment %" PRId32, m->perm->id);
-	(void)detach(o); /* reported there */
+		return fail(e, "remove segment %" PRId32, m->perm->id);
+	return detach(o);
 }
 
 const struct world_kind kind_sysv_shm = {

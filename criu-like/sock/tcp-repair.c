@@ -192,6 +192,7 @@ int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	const struct net_guarded guarded = {
 		.fd = p->fd,
+		.repair = true,
 		.reuse = (int)socket_int(p->fd, SOL_SOCKET, SO_REUSEADDR),
 		.peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF),
 	};

@@ -24,7 +24,7 @@ struct factory {
 };
 
 extern const struct factory file_factories[], event_factories[], notify_factories[],
-	socket_factories[];
+	socket_factories[], ipc_factories[];
 
 /* Calls fn for every factory of all tables; fn gives true to stop. Gives the factory it stopped at,
  * or NULL. */

@@ -2,7 +2,7 @@
  * System V shared memory in parts: protected, partly unmapped, larger than its size tells, with a
  * key and a user of its own; one that nobody has attached; one removed that somebody reads only.
  */
-/* harness: forgets */
+/* harness: forgets again=10 cycles=10 */
 #include "test.h"
 
 #include <sys/mman.h>

@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "kernel/clone.h"
 #include "kernel/descriptor.h"
 
@@ -34,48 +36,73 @@ static int become(const struct stand_in *s)
 }
 
 /* The descriptor table is shared: it must not close anything, nor leave any other way. */
-static _Noreturn void live(const struct stand_in *s, const int ready[2], const int go[2])
+static _Noreturn void live(const struct stand_in *s, pid_t maker, const int ready[2],
+			   const int go[2])
 {
+	long r = sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	char byte;
 
-	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* cannot fail */
+	if (r || sys(SYS_getppid) != maker) /* it died before: nobody would end us */
+		_exit(FAILED_CODE);
 	byte = (char)become(s);
 	if (!byte && s->inside)
 		byte = (char)s->inside(s->arg);
-	(void)sys(SYS_write, ready[1], &byte, 1); /* the maker waits for it, or sees us die */
-	(void)sys_read(go[0], &byte, 1);	  /* as above */
-	(void)sys(SYS_exit_group, s->exit_code);
+	/* The maker waits for the byte, or sees us die. */
+	if (sys(SYS_write, ready[1], &byte, 1) == 1 && sys_read(go[0], &byte, 1) == 1)
+		(void)sys(SYS_exit_group, s->exit_code);
 	_exit(FAILED_CODE);
+}
+
+/* Its end of the pipe is ours too, so that its death does not show there. */
+static int await(pid_t pid, int ready)
+{
+	struct pollfd p[2] = { { .fd = ready, .events = POLLIN }, { .events = POLLIN } };
+	signed char byte = 0;
+	long r;
+
+	p[1].fd = (int)sys(SYS_pidfd_open, pid, 0);
+	r = p[1].fd < 0 ? p[1].fd : sys(SYS_poll, p, 2, -1);
+	fd_close(&p[1].fd);
+	if (r < 0)
+		return (int)r;
+	if (!(p[0].revents & POLLIN))
+		return -ECHILD;
+	r = sys_read(ready, &byte, 1);
+	return r < 0 ? (int)r : byte;
 }
 
 static int attend(const struct stand_in *s, pid_t pid, const int ready[2], const int go[2])
 {
-	char byte = 0;
-	long r = sys_read(ready[0], &byte, 1);
+	const char byte = 0;
+	int r = await(pid, ready[0]);
 
-	r = r < 0 ? r : byte;
 	if (!r && s->during)
 		r = s->during(s->arg, pid);
-	byte = 0;
-	(void)sys(SYS_write, go[1], &byte, 1); /* the pipe is empty */
-	return (int)r;
+	if (sys(SYS_write, go[1], &byte, 1) != 1)
+		(void)sys(SYS_kill, pid, SIGKILL); /* our own child, which would wait for ever */
+	return r;
 }
 
 int stand_in_run(const struct stand_in *s)
 {
 	int ready[2], go[2] = { -1, -1 }, r, status;
+	pid_t maker;
 	long pid = sys(SYS_pipe2, ready, O_CLOEXEC);
 
 	if (!pid)
 		pid = sys(SYS_pipe2, go, O_CLOEXEC);
 	if (pid)
 		return fail(pid, "make a pipe for a stand-in");
-	pid = clone_process(s->pid, CLONE_FILES, 0);
+	maker = (pid_t)sys(SYS_getpid);
+	pid = maker < 0 ? maker : clone_process(s->pid, CLONE_FILES, 0);
 	if (!pid)
-		live(s, ready, go);
+		live(s, maker, ready, go);
 	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);
-	if (pid > 0)
-		(void)sys(SYS_wait4, pid, &status, __WALL, NULL); /* our own child */
+	if (pid > 0) {
+		long end = sys(SYS_wait4, pid, &status, __WALL, NULL);
+
+		r = r ? r : end < 0 ? (int)end : 0;
+	}
 	for (int i = 0; i < 2; i++) {
 		(void)sys_close(ready[i]); /* nothing is in them any more */
 		(void)sys_close(go[i]);	   /* as above */

@@ -32,6 +32,16 @@ static bool has_lines(const struct fdinfo *i, const char *key)
 	       (line.p[0] == ' ' || line.p[0] == '\t');
 }
 
+/* "0x3f" */
+static int mask_of(const struct fdinfo *i, const char *key, uint32_t *ret)
+{
+	struct span v;
+
+	if (fdinfo_text(i, key, &v) || v.len < 3)
+		return -EINVAL;
+	return span_u32((struct span){ v.p + 2, v.len - 2 }, 16, ret);
+}
+
 int ring_info(const struct fdinfo *i, struct ring_info *ret)
 {
 	struct ring_info u = { 0 };
@@ -41,15 +51,8 @@ int ring_info(const struct fdinfo *i, struct ring_info *ret)
 
 	if (!fdinfo_has(i, "SqHead") || !fdinfo_has(i, "PollList"))
 		return -EAGAIN;
-	if (fdinfo_text(i, "SqMask", &napi) || fdinfo_text(i, "CqMask", &napi))
-		return -EINVAL;
-	(void)fdinfo_text(i, "SqMask", &napi); /* is there */
-	napi = (struct span){ napi.p + 2, napi.len - 2 };
-	if (span_u32(napi, 16, &sq_mask))
-		return -EINVAL;
-	(void)fdinfo_text(i, "CqMask", &napi); /* as above */
-	napi = (struct span){ napi.p + 2, napi.len - 2 };
-	if (span_u32(napi, 16, &cq_mask) || fdinfo_u32(i, "SqHead", 10, &u.sq_head) ||
+	if (mask_of(i, "SqMask", &sq_mask) || mask_of(i, "CqMask", &cq_mask) ||
+	    fdinfo_u32(i, "SqHead", 10, &u.sq_head) ||
 	    fdinfo_u32(i, "SqTail", 10, &u.sq_tail) || fdinfo_u32(i, "CqHead", 10, &u.cq_head) ||
 	    fdinfo_u32(i, "CqTail", 10, &u.cq_tail) ||
 	    fdinfo_u32(i, "CachedSqHead", 10, &u.cached_sq_head) ||

@@ -24,6 +24,13 @@ bool vma_is_attached(const struct mem_plan *p, const struct vma *v)
 	return o && o->kind->attach;
 }
 
+bool vma_is_made(const struct mem_plan *p, const struct vma *v)
+{
+	const struct mem_object *o = object_of(p, v);
+
+	return o && (o->kind->attach || o->kind->make);
+}
+
 struct attachment attachment_of(const struct mem_plan *p, const struct vma *v)
 {
 	struct attachment a = { object_of(p, v), v->start - v->offset, 0, 0 };

@@ -102,6 +102,8 @@ static int append_vma(struct dump *d, uint32_t id, const struct vma *v)
 	m.prot = v->prot;
 	m.shared = v->shared;
 	m.flags = v->flags;
+	m.has_page_shift = v->page_shift != 0;
+	m.page_shift = v->page_shift;
 	m.has_offset = m.has_object = v->object != NO_OBJECT;
 	m.offset = v->offset;
 	m.object = v->object;
@@ -193,7 +195,7 @@ static int create_images(struct dump *d)
 
 	r = r ?: image_create(d->set, "pagemap", &m->pagemap);
 	r = r ?: page_store_create(d->set, 0, &m->store);
-	return r ?: page_writer_init(&m->writer, &d->arena, m->store);
+	return r ?: page_writer_init(&m->writer, &d->arena, m->store, 0);
 }
 
 static int finish_images(struct dump *d)
@@ -208,10 +210,9 @@ static int finish_images(struct dump *d)
 	return r;
 }
 
-static int dump_space(struct dump *d, const struct task *t, struct mm *m)
+static int write_space(struct dump *d, const struct task *t, struct mm *m)
 {
-	int r = memory_dump_pages(d, t, m)
-			?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
+	int r = page_writer_records(&d->memory->writer, d->memory->pagemap, m);
 
 	for (size_t i = 0; !r && i < m->vma.n; i++)
 		r = append_vma(d, m->id, &m->vma.v[i]);
@@ -233,8 +234,11 @@ int memory_dump(struct dump *d)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
-		r = dump_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
+		r = memory_dump_pages(d, d->memory->owner.v[i], d->memory->space.v[i]);
+	r = r ?: memory_bulk_write(d);
+	for (size_t i = 0; !r && i < d->memory->space.n; i++)
+		r = write_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
 	r = r ?: memory_dump_content(d);
-	d->stats.bytes_written += d->memory->writer.next;
+	d->stats.bytes_written += page_writer_bytes(&d->memory->writer);
 	return r ?: finish_images(d);
 }

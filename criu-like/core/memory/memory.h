@@ -24,6 +24,12 @@ int memory_dump(struct dump *d); /* then: everything stopped, blob withdrawn or 
 int memory_read(struct restore *r);
 /* After files_plan() and inode_plan(). Reports what is missing as blockers. */
 int memory_plan(struct restore *r);
+/*
+ * Compares what checksums memory_plan() has left, because there is much under them: after the
+ * forks, while the tasks read their pages, or instead of a restore. Until then pages may be
+ * damaged, and a task that has them must not run.
+ */
+int memory_verify(struct restore *r);
 /* The program break of a task; without it the end of its heap is taken. After memory_plan(). */
 int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk);
 /* Flags of mlockall() for mappings to come; set by the last operations. */
