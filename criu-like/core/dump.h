@@ -35,6 +35,7 @@ struct memory; /* core/memory/memory.h */
 struct rings; /* core/file/ring.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
+struct read_ahead; /* kernel/read-ahead.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct tty_tree; /* fd/tty.h: who has which terminal */
@@ -60,6 +61,7 @@ struct dump {
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct rings *rings; /* NULL: none met */
+	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
 	struct journal *journal;
 	struct tty_tree *ttys;
 	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */

@@ -17,6 +17,7 @@
 #include "core/memory/memory.h"
 #include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
+#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
 
@@ -42,16 +43,28 @@ struct memory *memory_state(struct dump *d)
 	return d->memory;
 }
 
+void memory_read_ahead(struct dump *d)
+{
+	pid_t *pid = arena_array(&d->arena, pid_t, d->tree.task.n);
+	size_t n = 0;
+
+	vec_foreach(t, &d->tree.task)
+		if (owns_mm(*t))
+			pid[n++] = task_main(*t)->tid;
+	read_ahead_go(d->ahead, pid, n, "smaps");
+}
+
 static int read_vmas(struct dump *d, const struct task *t)
 {
 	struct mm *m = arena_new(&d->arena, struct mm);
 	struct arena scratch;
 	struct span text;
-	int r;
+	int r = 0;
 
 	arena_init(&scratch);
 	m->id = t->index;
-	r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+	if (!read_ahead_take(d->ahead, d->memory->space.n, &text))
+		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
 	r = r ? fail(r, "read smaps of task %d", t->pid) : memory_parse(d, t, text, m);
 	arena_deinit(&scratch);
 	if (r)

@@ -16,8 +16,10 @@ int memory_look(
 	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
 /* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
 int memory_map(struct dump *d);
-int memory_dump(struct dump *d); /* then: everything stopped, blob withdrawn or left out: maps,
-				    pages, images */
+/* Nothing of ours is mapped in them any more: their mappings may be read from now on. */
+void memory_read_ahead(struct dump *d);
+/* Then: everything stopped, blob withdrawn or left out: maps, pages, images. */
+int memory_dump(struct dump *d);
 
 /* --- restore --------------------------------------------------------------------------------- */
 /* Reads and checks the images; descriptors may refer to objects in them. */
