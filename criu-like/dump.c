@@ -25,6 +25,7 @@
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
 #include "core/stop/victim.h"
+#include "core/world.h"
 
 static int hook(const struct dump *d, const char *point)
 {
@@ -55,7 +56,8 @@ static void discard_images(void *c)
 /* 0, -ENOTSUP when there are blockers, or another -errno (reported). */
 static int collect(struct dump *d)
 {
-	static int (*const part[])(struct dump *) = { victim_look, files_look, memory_look };
+	static int (*const part[])(struct dump *) = { victim_look, files_look, memory_look,
+						       world_look };
 
 	for (size_t i = 0; i < array_size(part); i++) {
 		int r = part[i](d);
@@ -124,7 +126,7 @@ static int save_memory(void *c)
 {
 	struct dump *d = c;
 	uint64_t from = time_now_ns();
-	int r = memory_dump(d), e;
+	int r = memory_map(d) ?: world_dump(d) ?: memory_dump(d), e;
 
 	d->stats.memory_us = (time_now_ns() - from) / 1000;
 	e = blockers_report(&d->blockers);
@@ -170,10 +172,14 @@ static int commit(void *c)
 static int release(void *c)
 {
 	struct dump *d = c;
+	int r;
 
 	if (d->opt->leave_stopped)
 		return victim_release(d, VICTIM_STOP);
-	return d->opt->leave_running ? 0 : victim_release(d, VICTIM_KILL);
+	if (d->opt->leave_running)
+		return 0;
+	r = victim_release(d, VICTIM_KILL);
+	return r ?: files_after(d);
 }
 
 static const struct phase phases[] = {

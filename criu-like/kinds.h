@@ -9,6 +9,7 @@
 	X(oom_score_adj)   \
 	X(coredump_filter) \
 	X(loginuid)        \
+	X(ctty)            \
 	X(autogroup)       \
 	X(fs)              \
 	X(sigaction)       \
@@ -35,10 +36,29 @@
 	X(posix_timers)    \
 	X(itimers)
 
-#define FD_KINDS(X)                                                                          \
-	X(external)                                                                          \
-	X(pipe) X(tty) X(dev) X(procfile) X(namespace) X(opath) X(regular) X(fifo)           \
-		X(eventfd) X(signalfd) X(timerfd) X(epoll) X(pidfd) X(unix)
+#define FD_KINDS(X)  \
+	X(tty)       \
+	X(external)  \
+	X(memfd)     \
+	X(mqueue)    \
+	X(pipe)      \
+	X(dev)       \
+	X(procfile)  \
+	X(namespace) \
+	X(opath)     \
+	X(regular)   \
+	X(fifo)      \
+	X(eventfd)   \
+	X(signalfd)  \
+	X(timerfd)   \
+	X(epoll)     \
+	X(pidfd)     \
+	X(inotify)   \
+	X(fanotify)  \
+	X(unix)
 
 /* Kinds of mappings, in match order. */
-#define MEM_KINDS(X) X(special) X(shmem) X(mapped_file) X(anon)
+#define MEM_KINDS(X) X(special) X(sysv_map) X(shmem) X(mapped_file) X(anon)
+
+/* Objects of namespaces, in the order in which they are made. */
+#define WORLD_KINDS(X) X(sysv_shm) X(sysv_sem) X(sysv_msg) X(mqueue_object)

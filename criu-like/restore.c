@@ -39,6 +39,7 @@
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
 #include "core/build/watch.h"
+#include "core/world.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 
@@ -64,8 +65,9 @@ static int hook(const struct restore *r, const char *point, pid_t root)
 /* Each part of the plan collects its blockers, and builds on those before it. */
 static int collect(struct restore *r)
 {
-	static int (*const part[])(struct restore *) = { inode_plan, birth_plan, files_plan,
-							 memory_plan, task_kinds_plan };
+	static int (*const part[])(struct restore *) = { inode_plan,  birth_plan,  memory_read,
+							 files_plan, memory_plan, world_plan,
+							 task_kinds_plan };
 
 	for (size_t i = 0; i < array_size(part); i++) {
 		int k = part[i](r);
@@ -116,6 +118,7 @@ static int prepare(void *c)
 		return fail(k, "become a subreaper");
 	k = own_table_trim(r);
 	k = k ?: inode_create_ghosts(r);
+	k = k ?: world_create(r);
 	k = k ?: files_open_shared(r);
 	k = k ?: memory_create(r);
 	return (int)k ?: fork_memory_prepare(r);
@@ -123,6 +126,7 @@ static int prepare(void *c)
 
 static void undo_prepare(void *c)
 {
+	world_undo(c);
 	(void)inode_remove_ghosts(c, false); /* reported there; the journal keeps what is left */
 	(void)inode_end_puts(c, false);	     /* as above */
 }
@@ -180,8 +184,12 @@ static int settle(void *c)
 {
 	struct restore *r = c;
 	uint32_t n = (uint32_t)r->tree.thread.n;
-	int k = inode_remove_ghosts(r, false);
+	int k = files_hold(r);
 
+	k = k ?: inode_remove_ghosts(r, false);
+	k = k ?: memory_settle(r);
+	k = k ?: world_settle(r);
+	k = k ?: files_settle(r);
 	files_close_shared(r);
 	memory_close(r);
 	area_pass(r, WORD_DIE, 1);

@@ -50,5 +50,8 @@ const ProtobufCMessageDescriptor *show_descriptor(const char *stem)
 	for (const struct mem_kind *const *k = mem_kinds; *k; k++)
 		if (!strcmp((*k)->name, stem))
 			return (*k)->descriptor;
+	for (const struct world_kind *const *k = world_kinds; *k; k++)
+		if (!strcmp((*k)->name, stem))
+			return (*k)->descriptor;
 	return NULL;
 }

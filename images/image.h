@@ -43,6 +43,15 @@ void image_set_discard(struct image_set *s);
 /* Not committed and not discarded: the files stay, and the next dump removes them. */
 void image_set_close(struct image_set *s);
 
+/*
+ * One record in a file beside a complete set ("<stem>.late"); see images/late.c. Reading yields
+ * -ENOENT (unreported) when there is none.
+ */
+int image_late_write(struct arena *a, int dirfd, const char *stem, const ProtobufCMessage *m,
+		     bool sync);
+int image_late_read(struct arena *a, int dirfd, const char *stem,
+		    const ProtobufCMessageDescriptor *d, ProtobufCMessage **ret);
+
 /* Writing: records are buffered; image_finish() writes the trailer. */
 int image_create(struct image_set *s, const char *stem, struct image **ret);
 int image_append(struct image *i, uint32_t id, const ProtobufCMessage *m);

@@ -110,6 +110,16 @@ void *arena_alloc(struct arena *a, size_t len_bytes)
 	return p;
 }
 
+void arena_shrink(struct arena *a, const void *p, size_t len_bytes, size_t used_bytes)
+{
+	size_t len = (len_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	size_t used = (used_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	struct arena_chunk *c = a->chunk;
+
+	if (c && c->used >= len && c->data + c->used - len == p)
+		c->used -= len - used;
+}
+
 void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes)
 {
 	void *p = arena_alloc(a, new_bytes);

@@ -22,6 +22,11 @@ struct arena_pages {
 };
 bool arena_pages_next(const struct arena *a, const void **at, struct arena_pages *ret);
 void *arena_alloc(struct arena *a, size_t len_bytes);
+/*
+ * Gives back the end of the latest allocation, of which only the first used_bytes were written to;
+ * without effect when something was allocated since.
+ */
+void arena_shrink(struct arena *a, const void *p, size_t len_bytes, size_t used_bytes);
 /* Grows an array: the old content is copied, the rest is zero. */
 void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes);
 void *arena_memdup(struct arena *a, const void *src, size_t len_bytes);

@@ -23,6 +23,8 @@ enum fault_role {
 /* Reads the specification (may be NULL: off). 0 or -EINVAL. */
 int fault_setup(const char *spec);
 bool fault_armed(void);
+/* In a process that must come to its end: no fault meets it. */
+void fault_off(void);
 /* Enters a role; yields the previous one for fault_leave(). task < 0: no single task. */
 struct fault_place {
 	enum fault_role role;

@@ -99,7 +99,29 @@ int io_slurp(struct arena *a, int fd, struct span *ret)
 		}
 	}
 	buf[len] = 0;
+	arena_shrink(a, buf, cap, len + 1);
 	*ret = (struct span){ buf, len };
+	return 0;
+}
+
+int io_slurp_record(struct arena *a, int dirfd, const char *path, struct span *ret)
+{
+	size_t cap = 4096;
+	char *buf = arena_alloc(a, cap);
+	int r = fault_check();
+	_close_ int fd = r ? -1 : openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (r || fd < 0)
+		return r ? r : -errno;
+	r = fault_check();
+	n = r ? -1 : read(fd, buf, cap - 1);
+	if (n < 0)
+		return r ? r : -errno;
+	if ((size_t)n == cap - 1)
+		return io_slurp_at(a, dirfd, path, ret);
+	arena_shrink(a, buf, cap, (size_t)n + 1);
+	*ret = (struct span){ buf, (size_t)n };
 	return 0;
 }
 

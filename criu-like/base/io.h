@@ -19,6 +19,11 @@ int io_pread(int fd, void *buf, size_t len, uint64_t offset);
 /* Everything from the current position to the end, with a NUL behind it (not counted). */
 int io_slurp(struct arena *a, int fd, struct span *ret);
 /* The same for a path below dirfd. */
+/*
+ * The same of a file of /proc that is one record (status, stat, limits...): the kernel gives it
+ * whole, so what is shorter than the buffer needs no second read.
+ */
+int io_slurp_record(struct arena *a, int dirfd, const char *path, struct span *ret);
 int io_slurp_at(struct arena *a, int dirfd, const char *path, struct span *ret);
 
 /* Files of a directory. Descriptors are born O_CLOEXEC. A symlink as the last component: -ELOOP. */

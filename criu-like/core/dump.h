@@ -23,11 +23,15 @@ struct dump_options {
 	const char *const *external;      /* NULL-terminated */
 };
 
+struct file_looks; /* core/file/file-look.c */
 struct file_space; /* core/file/file.h: open file descriptions and tables */
 struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps */
+struct world; /* core/world.c */
+struct queue_seen;
 struct memory; /* core/memory/memory.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
+struct tty_tree; /* fd/tty.h: who has which terminal */
 struct victim_tree; /* core/stop/stopped.h: what the tracer knows */
 
 struct dump {
@@ -38,14 +42,20 @@ struct dump {
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
+	uint8_t checkpoint_id[16];
 	bool committed; /* from here on the images stay, whatever happens to the tree */
 	struct stats stats;
+	struct file_looks *looks; /* NULL: none */
 	struct file_space *files;
 	struct inode_space *inodes;
 	struct memory *memory;
+	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
 	struct unix_space *unix_space; /* sock/unix.h */
+	struct tty_tree *ttys;
+	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */
+	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
 };

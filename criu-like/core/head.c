@@ -60,7 +60,7 @@ static void now(HeadClocks *c)
 
 int head_dump(struct dump *d)
 {
-	uint8_t id[ID_BYTES], boot[ID_BYTES];
+	uint8_t boot[ID_BYTES];
 	HeadClocks clocks = HEAD_CLOCKS__INIT;
 	Head m = HEAD__INIT;
 	struct utsname host;
@@ -68,13 +68,13 @@ int head_dump(struct dump *d)
 	long k;
 	int r;
 
-	k = sys(SYS_getrandom, id, sizeof(id), 0);
+	k = sys(SYS_getrandom, d->checkpoint_id, ID_BYTES, 0);
 	k = k < 0 ? k : sys(SYS_uname, &host);
 	if (k < 0)
 		return fail(k, "make an id for the checkpoint");
 	boot_id(&d->arena, boot);
 	now(&clocks);
-	m.checkpoint_id = (ProtobufCBinaryData){ ID_BYTES, id };
+	m.checkpoint_id = (ProtobufCBinaryData){ ID_BYTES, d->checkpoint_id };
 	m.boot_id = (ProtobufCBinaryData){ ID_BYTES, boot };
 	m.format_version = FORMAT_VERSION;
 	m.tool_version = (char *)TORPOR_VERSION;
@@ -143,6 +143,10 @@ static int check(struct restore *r, const Head *m)
 			    m->machine);
 	if (m->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
 		return fail(-EPROTO, "the checkpoint has pages of %u bytes", m->page_size);
+	if (m->checkpoint_id.len != ID_BYTES)
+		return fail(-EPROTO, "broken checkpoint: its id has %zu bytes",
+			    m->checkpoint_id.len);
+	memcpy(r->checkpoint_id, m->checkpoint_id.data, ID_BYTES);
 	(void)check_cpu(r, m); /* collected, reported with the plan */
 	(void)check_clocks(r, m);
 	return 0;

@@ -21,6 +21,7 @@ enum kind_scope { SCOPE_TASK, SCOPE_THREAD };
  * Of which kernel object a SCOPE_TASK kind speaks. A shared one is asked, applied and staged only
  * for the task that has it first (its index is the object's id).
  */
+enum session_step { SESSION_FOUNDED, SESSION_GROUPED };
 enum kind_object { OBJECT_PROCESS, OBJECT_SIGHAND, OBJECT_MM, OBJECT_FS };
 
 struct task_kind {
@@ -42,6 +43,12 @@ struct task_kind {
 	int (*dump)(struct dump *d, const struct thread *t, const void *answers, void *msg);
 	/* Before the first fork: refuse what cannot work here. SCOPE_TASK: t is task_main(). */
 	int (*plan)(struct restore *r, const struct thread *t, const void *msg);
+	/*
+	 * In the forked process, with msg NULL if it has no record (SCOPE_TASK only); shared
+	 * descriptions are open. FOUNDED: a session leader, before those are born that live in its
+	 * session. GROUPED: everybody, before descriptors; for a leader all groups are complete.
+	 */
+	int (*session)(struct self *s, const void *msg, enum session_step step);
 	/* In the forked task, after its children were forked, before the blob (SCOPE_TASK only). */
 	int (*apply)(struct self *s, const void *msg);
 	/* Appends what the blob is to run at this stage. SCOPE_TASK: in the leader's program. */
@@ -50,5 +57,28 @@ struct task_kind {
 	int (*last)(struct restore *r, const struct thread *t, const void *msg);
 };
 
+/*
+ * Objects that belong to no task but to a namespace, and outlive their users (core/world.h). An
+ * object counts as the tree's if a task of the tree holds or made it.
+ */
+struct world_object;
+struct world_kind {
+	const char *name;
+	const ProtobufCMessageDescriptor *descriptor;
+	/* Before the freeze: refuse what can be seen then (optional). */
+	int (*look)(struct dump *d);
+	/* Everything stopped: finds the tree's objects, world_append() for each. */
+	int (*dump)(struct dump *d);
+	/* For each object, before anything is made (optional): refuse what cannot be. */
+	int (*plan)(struct restore *r, struct world_object *o);
+	/* The coordinator, before the first fork. Sets o->made if undo is to remove it. */
+	int (*create)(struct restore *r, struct world_object *o);
+	/* All tasks have what they need (optional). */
+	int (*settle)(struct restore *r, struct world_object *o);
+	/* The restore failed: takes away what create made. */
+	void (*undo)(struct restore *r, struct world_object *o);
+};
+
 /* The registry (kinds.c): NULL-terminated, in order. */
 extern const struct task_kind *const task_kinds[];
+extern const struct world_kind *const world_kinds[];

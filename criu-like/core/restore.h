@@ -26,6 +26,7 @@ struct restore_options {
 struct fd_pool;   /* core/file/file.h: descriptors opened before the fork, for several tasks */
 struct file_plan; /* core/file/file.h */
 struct mem_plan;  /* core/memory/memory.h */
+struct world;     /* core/world.c */
 struct inode_space;
 struct task_records; /* core/task-kinds.h */
 
@@ -36,10 +37,12 @@ struct restore {
 	struct blockers blockers;
 	struct tree tree;
 	struct image_set *set;
+	uint8_t checkpoint_id[16];
 	struct stats stats;
 	struct file_plan *files;
 	struct inode_space *inodes;
 	struct mem_plan *memory;
+	struct world *world;
 	struct task_records *task_records;
 	struct journal *journal;
 	uint64_t area_base; /* where the area (blob, report page, programs) lies in every task */

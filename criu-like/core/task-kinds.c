@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/file/file.h"
 #include "core/stop/victim.h"
 #include "images/image.h"
 
@@ -141,7 +142,7 @@ static int ask(struct dump *d, struct inquiry *q)
 		prog_where(&q->prog, "ask for %s", kind->name);
 		r = kind->ask(d, &q->prog, q->thread, q->answers[k]);
 	}
-	return r;
+	return r ?: files_ask(d, &q->prog, q->thread);
 }
 
 /* The leader ended before its threads, and this thread is the first of those. */
@@ -287,6 +288,17 @@ int task_kinds_apply(struct self *s)
 		if (msg && kind->apply)
 			n = kind->apply(s, msg);
 	}
+	return n;
+}
+
+int task_kinds_session(struct self *s, enum session_step step)
+{
+	int n = 0;
+
+	for (size_t k = 0; task_kinds[k] && !n; k++)
+		if (task_kinds[k]->session)
+			n = task_kinds[k]->session(
+				s, s->r->task_records->of[k].msg[s->task->index], step);
 	return n;
 }
 

@@ -16,6 +16,8 @@ int task_kinds_plan(struct restore *r);
  */
 const void *task_kinds_record(const struct task_records *all, const struct task_kind *k,
 			      uint32_t index);
+/* In a forked process, see `session` of struct task_kind. */
+int task_kinds_session(struct self *s, enum session_step step);
 /* In a forked task: its children exist, its files and mappings are open (the root may change here).
  */
 int task_kinds_apply(struct self *s);

@@ -34,7 +34,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	Dev *m = msg;
 
-	return inode_describe(d, p->task, p->fd, fd_link(d, p), p->mnt_id, &m->file);
+	return fd_describe(d, p, &m->file);
 }
 
 static int plan(struct restore *r, struct fd_obj *o)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "core/file/file.h"
 #include "core/refuse.h"
+#include "fd/external.h"
 
 enum { KEYS = 6 };
 
@@ -38,7 +39,7 @@ static void keys(struct dump *d, struct fd_probe *p, const char *ret[KEYS])
 	ret[n] = NULL;
 }
 
-static const char *declared(struct dump *d, struct fd_probe *p)
+const char *external_declared(struct dump *d, struct fd_probe *p)
 {
 	const char *key[KEYS];
 
@@ -54,14 +55,14 @@ static const char *declared(struct dump *d, struct fd_probe *p)
 
 static bool match(struct dump *d, struct fd_probe *p)
 {
-	return declared(d, p);
+	return external_declared(d, p);
 }
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	External *m = msg;
 
-	p->key = declared(d, p);
+	p->key = external_declared(d, p);
 	m->key = (char *)p->key;
 	return 0;
 }

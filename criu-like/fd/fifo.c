@@ -33,7 +33,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 	struct pipe_content c;
 	Fifo *m = msg;
 	bool first;
-	int r = inode_describe(d, p->task, p->fd, fd_link(d, p), p->mnt_id, &m->file);
+	int r = fd_describe(d, p, &m->file);
 
 	if (r)
 		return r;

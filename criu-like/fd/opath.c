@@ -19,7 +19,7 @@ static bool match(struct dump *d, struct fd_probe *p)
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	Opath *m = msg;
-	int r = inode_describe(d, p->task, p->fd, fd_link(d, p), p->mnt_id, &m->file);
+	int r = fd_describe(d, p, &m->file);
 
 	if (!r)
 		m->file->has_may_grow = m->file->may_grow = true; /* a place, not its content */

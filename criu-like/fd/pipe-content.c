@@ -1,9 +1,9 @@
 /*
- * The content of pipes. tee(2) consumes nothing: it copies into a pipe of the same number of slots,
- * which is read instead. In packet mode each slot is a packet and a read yields one of them. On
- * restore the size comes first, then the content by write(2), because only written slots can be
- * appended to, packet by packet where they are packets. Whether a single queued packet of one byte
- * is a packet cannot be seen.
+ * The content of pipes. tee(2) consumes nothing: it copies into a pipe of the dump's own with at
+ * least as many slots, which is read instead. In packet mode each slot is a packet and a read
+ * yields one of them. On restore the size comes first, then the content by write(2), because only
+ * written slots can be appended to, packet by packet where they are packets. Whether a single
+ * queued packet of one byte is a packet cannot be seen.
  */
 #include "pipe-content.h"
 
@@ -16,29 +16,45 @@
 #include "base/io.h"
 #include "kernel/descriptor.h"
 
-/* A private pipe with everything that is queued; *ret_fd: its reading end. */
-static int copy(const struct fd_probe *p, uint32_t size, int *ret_fd)
+/* The dump's own pipe, empty and at least as large. */
+static int scratch_fit(struct scratch_pipe *s, uint32_t size)
 {
-	_close_ int reopened = -1, in = -1, out = -1;
-	int pair[2], from = p->fd;
-	long r = sys(SYS_pipe2, pair, O_CLOEXEC | O_NONBLOCK);
+	int r = 0;
+
+	if (!s->size) {
+		r = (int)sys(SYS_pipe2, s->end, O_CLOEXEC | O_NONBLOCK);
+		if (r)
+			return fail(r, "make a pipe");
+		s->size = 1;
+	}
+	if (s->size < size) {
+		r = sys_fcntl(s->end[1], F_SETPIPE_SZ, size);
+		if (r < 0)
+			return fail(r, "make a pipe of %" PRIu32 " bytes", size);
+		s->size = size;
+	}
+	return 0;
+}
+
+/* Copies everything that is queued into the dump's own pipe; *ret_fd: its reading end. */
+static int copy(struct dump *d, const struct fd_probe *p, uint32_t size, int *ret_fd)
+{
+	struct scratch_pipe *s = files_scratch(d);
+	_close_ int reopened = -1;
+	int from = p->fd;
+	long r = scratch_fit(s, size);
 
 	if (r)
-		return fail(r, "make a pipe");
-	in = pair[1];
-	out = pair[0];
+		return (int)r;
 	if ((p->flags & O_ACCMODE) == O_WRONLY) {
 		from = reopened = sys_reopen(p->fd, O_RDONLY | O_NONBLOCK);
 		if (from < 0)
 			return fail(from, "open the pipe for reading");
 	}
-	r = sys_fcntl(in, F_SETPIPE_SZ, size);
-	if (r < 0)
-		return fail(r, "make a pipe of %" PRIu32 " bytes", size);
-	r = sys(SYS_tee, from, in, size, SPLICE_F_NONBLOCK);
+	r = sys(SYS_tee, from, s->end[1], size, SPLICE_F_NONBLOCK);
 	if (r < 0)
 		return fail(r, "copy the content of the pipe");
-	*ret_fd = take_fd(&out);
+	*ret_fd = s->end[0];
 	return 0;
 }
 
@@ -57,41 +73,49 @@ static int queued(int fd)
 	return r < 0 ? r : n;
 }
 
-/* Whether the first slot is a packet: reading one byte throws the rest of a packet away. */
-static int begins_with_packet(const struct fd_probe *p, uint32_t size, size_t n)
+/*
+ * Reads the first byte of the copy: 1 and nothing left in it if it was of a packet (the rest of a
+ * packet is thrown away), 0 if the rest is still there.
+ */
+static int begins_with_packet(int fd, char *buf, int n)
 {
-	_close_ int fd = -1;
-	char byte;
-	int r = copy(p, size, &fd);
-	long got = r ? r : sys_read(fd, &byte, 1);
+	long got = sys_read(fd, buf, 1);
+	int left = got < 0 ? (int)got : queued(fd);
 
-	if (got < 0)
-		return (int)got;
-	r = queued(fd);
-	return r < 0 ? r : (size_t)r != n - 1;
+	if (left < 0 || left == n - 1)
+		return left < 0 ? left : 0;
+	while (got > 0)
+		got = sys_read(fd, buf, (size_t)n);
+	return got == -EAGAIN ? 1 : (int)got;
 }
 
 static int read_all(struct dump *d, const struct fd_probe *p, struct pipe_content *c, int n)
 {
 	char *buf = arena_alloc(&d->arena, (size_t)n);
-	_close_ int fd = -1;
-	int r = copy(p, c->size, &fd);
+	bool packets = p->flags & O_DIRECT;
+	int fd, from = 0, at = 0, r = copy(d, p, c->size, &fd);
 
-	while (!r && n > 0) {
-		long got = sys_read(fd, buf, (size_t)n);
+	if (!r && !packets) {
+		r = begins_with_packet(fd, buf, n);
+		if (r < 0)
+			return fail(r, "look at the slots of the pipe");
+		packets = r;
+		at = !packets;
+		r = packets ? copy(d, p, c->size, &fd) : 0;
+	}
+	while (!r && at < n) {
+		long got = sys_read(fd, buf + at, (size_t)(n - at));
 
 		if (got <= 0)
 			return fail(got ? got : -EIO, "read the content of the pipe");
-		add_piece(d, c, buf, (size_t)got);
-		n -= (int)got;
+		at += (int)got;
+		add_piece(d, c, buf + from, (size_t)(at - from));
+		from = at;
 	}
-	if (r)
-		return r;
-	r = c->n_packet > 1 || p->flags & O_DIRECT
-		    ? 1
-		    : begins_with_packet(p, c->size, c->packet[0].len);
-	c->packets = r > 0;
-	return r < 0 ? fail(r, "look at the slots of the pipe") : 0;
+	if (!r && from < at)
+		add_piece(d, c, buf, 1);
+	c->packets = packets || c->n_packet > 1;
+	return r;
 }
 
 int pipe_content_dump(struct dump *d, const struct fd_probe *p, struct pipe_content *ret)

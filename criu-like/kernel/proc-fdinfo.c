@@ -192,6 +192,19 @@ static int parse_lock(struct span line, struct fdinfo_lock *ret)
 	return 0;
 }
 
+int proc_lock_next(struct span *text, struct fdinfo_lock *ret)
+{
+	struct span line, rest, w;
+
+	while (span_line(text, &line)) {
+		rest = line;
+		if (span_word(&rest, &w) && span_word(&rest, &w) && span_eq(w, "->"))
+			continue; /* waits for one that is listed */
+		return parse_lock(line, ret) ?: 1;
+	}
+	return 0;
+}
+
 int fdinfo_lock_next(struct span *text, struct fdinfo_lock *ret)
 {
 	struct span line;

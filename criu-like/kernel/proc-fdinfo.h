@@ -66,6 +66,8 @@ struct fdinfo_lock {
 	int64_t start, end; /* last byte; INT64_MAX: to the end of the file */
 };
 int fdinfo_lock_next(struct span *text, struct fdinfo_lock *ret); /* 1, 0 at the end, -EINVAL */
+/* The same of the lines of /proc/locks; those that wait are left out. */
+int proc_lock_next(struct span *text, struct fdinfo_lock *ret);
 
 /* One watched file of an epoll, in the order of its tree. */
 struct fdinfo_epoll {

@@ -41,6 +41,11 @@ int proc_read(struct arena *a, const struct proc_dir *p, const char *path, struc
 	return io_slurp_at(a, p->fd, path, ret);
 }
 
+int proc_read_record(struct arena *a, const struct proc_dir *p, const char *path, struct span *ret)
+{
+	return io_slurp_record(a, p->fd, path, ret);
+}
+
 int proc_link(struct arena *a, const struct proc_dir *p, const char *path, char **ret)
 {
 	char buf[PATH_MAX + 1];

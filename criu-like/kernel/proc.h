@@ -16,6 +16,8 @@ void proc_close(struct proc_dir *p);
 
 /* A whole file below it ("task/12/status"), NUL behind the text. 0 or -errno. Nothing is logged. */
 int proc_read(struct arena *a, const struct proc_dir *p, const char *path, struct span *ret);
+/* The same of a file that is one record. */
+int proc_read_record(struct arena *a, const struct proc_dir *p, const char *path, struct span *ret);
 /* The target of a link below it ("exe"). Names longer than a page: -ENAMETOOLONG. */
 int proc_link(struct arena *a, const struct proc_dir *p, const char *path, char **ret);
 

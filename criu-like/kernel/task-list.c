@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "kernel/sys.h"
@@ -29,6 +30,17 @@ static pid_t number(const char *s)
 	for (; *s >= '0' && *s <= '9'; s++)
 		n = n * 10 + (*s - '0');
 	return n;
+}
+
+int task_count_threads(int proc_fd, uint32_t *ret)
+{
+	struct stat st;
+	int r = (int)sys(SYS_newfstatat, proc_fd, "task", &st, 0);
+
+	if (r < 0)
+		return r;
+	*ret = st.st_nlink < 2 ? 0 : (uint32_t)st.st_nlink - 2;
+	return 0;
 }
 
 int task_list_threads(struct arena *a, int proc_fd, struct pid_list *ret)

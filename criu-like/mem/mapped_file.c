@@ -18,6 +18,8 @@
 #include "kernel/sys.h"
 #include "mapped_file.pb-c.h"
 
+extern const struct mem_kind kind_mapped_file;
+
 static bool match(struct dump *d, const struct vma_probe *p)
 {
 	(void)d;
@@ -28,8 +30,8 @@ static bool match(struct dump *d, const struct vma_probe *p)
 static const struct {
 	const char *prefix, *reason, *remedy;
 } not_a_file[] = {
-	{ "/memfd:", "memory of a memfd is not saved", NULL },
-	{ "/SYSV", "System V shared memory is not saved", "detach it before the dump (shmdt)" },
+	{ "/secretmem", "nobody but the program itself can read secret memory",
+	  "unmap it before the dump" },
 	{ "/[aio]", "the ring of asynchronous I/O is not saved",
 	  "end it before the dump (io_destroy)" },
 	{ "anon_inode:", "it belongs to a kernel object that is not saved",

@@ -21,7 +21,7 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 	(void)answers;
 	if (t->task->sid != t->task->pid)
 		return KIND_NOTHING;
-	r = proc_read(&d->arena, &proc, "autogroup", &text);
+	r = proc_read_record(&d->arena, &proc, "autogroup", &text);
 	if (r == -ENOENT || (!r && !text.len))
 		return KIND_NOTHING;
 	if (r)

@@ -15,7 +15,7 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 {
 	struct proc_dir proc = { t->task->proc_fd, t->task->pid };
 	struct span text;
-	int r = proc_read(&d->arena, &proc, "coredump_filter", &text);
+	int r = proc_read_record(&d->arena, &proc, "coredump_filter", &text);
 
 	(void)answers;
 	if (r == -ENOENT)

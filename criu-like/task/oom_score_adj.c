@@ -19,7 +19,7 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 	struct proc_dir proc = { t->task->proc_fd, t->task->pid };
 	struct span text;
 	int64_t value = 0;
-	int r = proc_read(&d->arena, &proc, "oom_score_adj", &text);
+	int r = proc_read_record(&d->arena, &proc, "oom_score_adj", &text);
 
 	(void)answers;
 	if (!r)

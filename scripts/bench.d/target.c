@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -17,6 +18,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,20 +113,102 @@ static void make_mappings(long n)
 			die("mprotect");
 }
 
-static void make_pipes(long n)
+static void allow_many_descriptors(void)
 {
 	struct rlimit r;
-	int ends[2];
 
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
 		r.rlim_cur = r.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
+}
+
+static void make_pipes(long n)
+{
+	int ends[2];
+
+	allow_many_descriptors();
 	for (long i = 0; i < n; i++) {
 		if (pipe(ends))
 			die("pipe");
 		if (write(ends[1], &i, sizeof(i)) != sizeof(i))
 			die("write");
+	}
+}
+
+static void open_files(long n)
+{
+	char name[32];
+
+	allow_many_descriptors();
+	for (long i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "file%ld", i);
+		if (open(name, O_RDWR | O_CREAT, 0600) < 0)
+			die("open");
+	}
+}
+
+/* n sockets, in pairs. */
+static void make_socketpairs(long n)
+{
+	int ends[2];
+
+	allow_many_descriptors();
+	for (long i = 0; i < n; i += 2) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
+			die("socketpair");
+		if (write(ends[1], &i, sizeof(i)) != sizeof(i))
+			die("write");
+	}
+}
+
+/* The far ends: a process outside the tree, which ends when its first connection does. */
+static void hold_far_ends(int listener, long n)
+{
+	char c;
+	int first = -1;
+
+	for (long i = 0; i < n; i++) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd < 0 || write(fd, &i, sizeof(i)) != sizeof(i))
+			_exit(1);
+		first = first < 0 ? fd : first;
+	}
+	alarm(600); /* whatever becomes of the connections */
+	while (read(first, &c, 1) > 0)
+		;
+	_exit(0);
+}
+
+static void connect_to_outside(long n)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	pid_t pid;
+
+	allow_many_descriptors();
+	if (listener < 0 || bind(listener, (struct sockaddr *)&a, len) || listen(listener, 4096) ||
+	    getsockname(listener, (struct sockaddr *)&a, &len))
+		die("listen");
+	pid = fork();
+	if (pid == 0) {
+		setsid();
+		if (fork() == 0)
+			hold_far_ends(listener, n);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	close(listener);
+	for (long i = 0; i < n; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		long got;
+
+		if (fd < 0 || connect(fd, (struct sockaddr *)&a, len))
+			die("connect");
+		if (recv(fd, &got, sizeof(got), MSG_PEEK | MSG_WAITALL) != sizeof(got))
+			die("recv");
 	}
 }
 
@@ -169,7 +254,8 @@ int main(int argc, char **argv)
 	} shapes[] = {
 		{ "forked", fork_children }, { "threads", start_threads },
 		{ "dirty", dirty_memory },   { "mappings", make_mappings },
-		{ "pipes", make_pipes },
+		{ "pipes", make_pipes },     { "files", open_files },
+		{ "unix", make_socketpairs }, { "tcp", connect_to_outside },
 	};
 	struct timespec tick = { .tv_nsec = 2000000 };
 	struct control *c;

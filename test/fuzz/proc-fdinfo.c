@@ -21,6 +21,8 @@ static void parse(struct arena *a, struct span text)
 		(void)fdinfo_word_u64(line, "ino", 16, &v);
 	for (rest = text; fdinfo_epoll_next(&rest, &item);)
 		;
+	for (rest = text; proc_lock_next(&rest, &lock);)
+		;
 	while (fdinfo_lock_next(&text, &lock))
 		;
 }

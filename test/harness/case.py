@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 from . import proc
@@ -201,6 +202,8 @@ class Case:
 
     def restore(self, root, images):
         pidfile = os.path.join(images, "pidfile")
+        if self.body.has("forgets") and not self.options.host:
+            subprocess.run(["ipcrm", "-a"], check=True)             # of the test's own namespace
         extra = self.options.restore_arg + self.body.values("restore")
         self.tool("restore", "-D", images, "-d", "--pidfile", pidfile, *extra)
         if proc.read(pidfile).strip() != str(root):

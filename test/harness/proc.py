@@ -26,8 +26,9 @@ def prctl(option, value):
     libc("prctl", option, ctypes.c_ulong(value), 0, 0, 0)
 
 
-def mount(source, target, kind, flags):
-    libc("mount", source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), None)
+def mount(source, target, kind, flags, options=None):
+    libc("mount", source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags),
+         options.encode() if options else None)
 
 
 def read(path):

@@ -234,7 +234,7 @@ const struct factory event_factories[] = {
 	{"timerfd-expired", make_timerfd_expired, check_timerfd_expired, NULL},
 	{"signalfd", make_signalfd, check_signalfd, NULL},
 	{"epoll", make_epoll, check_epoll, NULL},
-	{"inotify", make_inotify, check_inotify, "inotify"},
+	{"inotify", make_inotify, check_inotify, NULL},
 	{"pidfd", make_pidfd, check_pidfd, NULL},
 	{"pidfd-dead", make_pidfd_dead, check_pidfd_dead, NULL},
 	{0},

@@ -323,6 +323,44 @@ static void check_pty(struct object *o)
 	stream_expect(o->fd[1], 20, o->seed);
 }
 
+static void make_pty_lines(struct object *o)
+{
+	int n = 0;
+
+	o->fd[0] = must(posix_openpt(O_RDWR | O_NOCTTY));
+	must(unlockpt(o->fd[0]));
+	o->fd[1] = must(open(must_ptr(ptsname(o->fd[0])), O_RDWR | O_NOCTTY));
+	must_true(write(o->fd[0], "line\nrest", 9) == 9);
+	while (n < 10) /* the echo comes back with the newline as two bytes */
+		must(ioctl(o->fd[0], FIONREAD, &n));
+}
+
+static void check_pty_lines(struct object *o)
+{
+	char text[16] = "";
+
+	check(read(o->fd[1], text, 15) == 5 && !memcmp(text, "line\n", 5), "%s", text);
+	check(read(o->fd[0], text, 15) == 10 && !memcmp(text, "line\r\nrest", 10), "%s", text);
+	check(write(o->fd[0], "!\n", 2) == 2);
+	check(read(o->fd[1], text, 15) == 6 && !memcmp(text, "rest!\n", 6), "%s", text);
+}
+
+static void make_pty_hung(struct object *o)
+{
+	int master = must(posix_openpt(O_RDWR | O_NOCTTY));
+
+	must(unlockpt(master));
+	o->fd[0] = must(open(must_ptr(ptsname(master)), O_RDWR | O_NOCTTY));
+	must(close(master));
+}
+
+static void check_pty_hung(struct object *o)
+{
+	char c;
+
+	check(read(o->fd[0], &c, 1) == 0 && write(o->fd[0], "x", 1) < 0 && errno == EIO);
+}
+
 static void make_flock(struct object *o)
 {
 	make_regular(o);
@@ -371,10 +409,12 @@ const struct factory file_factories[] = {
 	{"pipe-closed", make_pipe_closed, check_pipe_closed, NULL},
 	{"fifo-deleted", make_deleted_fifo, check_deleted_fifo, NULL},
 	{"fifo", make_fifo, check_fifo, NULL},
-	{"memfd", make_memfd, check_regular, "/memfd"},
-	{"memfd-sealed", make_memfd_sealed, check_memfd_sealed, "/memfd"},
+	{"memfd", make_memfd, check_regular, NULL},
+	{"memfd-sealed", make_memfd_sealed, check_memfd_sealed, NULL},
 	{"proc", make_proc, check_proc, NULL},
-	{"pty", make_pty, check_pty, "/dev/ptmx"},
+	{"pty", make_pty, check_pty, NULL},
+	{"pty-lines", make_pty_lines, check_pty_lines, NULL},
+	{"pty-hung-up", make_pty_hung, check_pty_hung, NULL},
 	{"flock", make_flock, check_flock, NULL},
 	{"ofd-lock", make_ofd_lock, check_ofd_lock, NULL},
 	{0},

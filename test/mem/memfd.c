@@ -2,7 +2,6 @@
  * Memory of a memfd, with and without a descriptor left: parts of one object mapped at several
  * places and with other permissions.
  */
-/* harness: refused=memfd */
 #include "test.h"
 
 #include <sys/mman.h>

@@ -2,7 +2,6 @@
  * System V shared memory: attached twice in one task and once in another, one segment removed while
  * attached. The attach count is the kernel's.
  */
-/* harness: refused=System */
 #include "test.h"
 
 #include <sys/shm.h>

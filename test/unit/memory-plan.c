@@ -18,6 +18,7 @@
 #include "core/memory/memory.h"
 #include "pagemap.pb-c.h"
 
+extern const struct mem_kind kind_special, kind_shmem, kind_mapped_file, kind_anon;
 const struct mem_kind *const mem_kinds[] = { &kind_special, &kind_shmem, &kind_mapped_file,
 					     &kind_anon, NULL };
 const struct task_kind *const task_kinds[] = { NULL };

@@ -49,6 +49,12 @@ static const char *test_fdinfo_locks(struct arena *a)
 	text = fixture(a, "fdinfo-lease");
 	check(fdinfo_lock_next(&text, &l) == 1 && l.kind == FDINFO_LOCK_LEASE);
 	check(l.state == FDINFO_LEASE_ACTIVE && l.type == FDINFO_LOCK_READ);
+	text = span_of("1: FLOCK  ADVISORY  WRITE 305 fe:00:1095 0 EOF\n"
+		       "1: -> FLOCK  ADVISORY  WRITE 306 fe:00:1095 0 EOF\n"
+		       "2: POSIX  ADVISORY  READ 7 00:2e:12 4 9\n");
+	check(proc_lock_next(&text, &l) == 1 && l.ino == 1095 && l.kind == FDINFO_LOCK_FLOCK);
+	check(proc_lock_next(&text, &l) == 1 && l.ino == 12 && l.end == 9);
+	check(proc_lock_next(&text, &l) == 0);
 	text = span_of("lock:\t1: LEASE  BREAKING  UNLCK 3 <none>:0 0 EOF\n");
 	check(fdinfo_lock_next(&text, &l) == 1 && !l.has_inode && l.type == FDINFO_LOCK_UNLOCK);
 	return NULL;

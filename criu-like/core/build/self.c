@@ -203,7 +203,11 @@ static int found_session(struct restore *r, const struct birth *b)
 	k = b->setsid ? sys(SYS_setsid) : 0;
 	if (k < 0)
 		return fail(k, "found session %d", b->pid);
-	k = make_all(r, b, false, &early);
+	if (b->setsid && b->task)
+		k = task_kinds_session(&(struct self){ &r->arena, r, b->task }, SESSION_FOUNDED);
+	else
+		k = 0;
+	k = k ?: make_all(r, b, false, &early);
 	if (k)
 		return (int)k;
 	vec_foreach(e, &early.v)
@@ -303,6 +307,9 @@ static int apply(struct restore *r, const struct task *t)
 	struct self s = { &r->arena, r, t };
 	int k = area_wait(r, WORD_GO, 1);
 
+	if (!k && t->sid == t->pid)
+		k = area_wait(r, WORD_GROUPED, groupers(r));
+	k = k ?: task_kinds_session(&s, SESSION_GROUPED);
 	k = k ?: files_begin(&s);
 	k = k ?: memory_apply(&s); /* before what it copies from is closed */
 	files_end(&s);

@@ -244,6 +244,7 @@ static int stage_objects(struct prog *p, const struct stage_at *at, struct file_
 		if ((*o)->first != t || (*o)->inherited >= 0)
 			continue;
 		owner_stage(p, at, &(*o)->o, (int)(*o)->number);
+		lease_stage(p, at, &(*o)->o, (int)(*o)->number);
 		e = !k->stage ? 0 : k->stage(p, at, &(*o)->o, (int)(*o)->number);
 		if (e)
 			return e;

@@ -1,11 +1,10 @@
 /*
  * Dump of descriptor tables and open file descriptions.
  *
- * Every table is walked once through /proc/PID/fdinfo of a task that has it; each descriptor is
- * copied with pidfd_getfd (0.5 us, nothing happens in the task) and described by statx and fdinfo;
- * the text of its link is read only by kinds that need it. Close-on-exec shows up only in fdinfo. A
- * description is written when it is first met, except for kinds that refer to others: they come
- * last, when everything has a number.
+ * Every table is walked once; each descriptor is copied with pidfd_getfd (0.5 us, nothing happens
+ * in the task) and described by statx and, where the quick look does not do, fdinfo; the text of
+ * its link is read only by kinds that need it. A description is written when it is first met,
+ * except for kinds that refer to others: they come last, when everything has a number.
  *
  * Closing a copy calls the file's flush operation, which asks the server of a FUSE or NFS file:
  * such copies stay open until the tool ends, when the tasks have gone on.
@@ -38,6 +37,10 @@ const char *fd_link(struct dump *d, struct fd_probe *p)
 
 	if (p->link)
 		return p->link;
+	p->link = look_link(d, p);
+	p->named = p->link;
+	if (p->named)
+		return p->link;
 	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
 	r = sys_readlink(d->files->fd_dir, name, buf, sizeof(buf));
 	p->link = r < 0 ? "?" : arena_strndup(&d->arena, buf, (size_t)r);
@@ -67,7 +70,7 @@ int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char
 	return refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
-static void space_init(struct dump *d)
+void files_space_init(struct dump *d)
 {
 	struct file_space *f = d->files = arena_new(&d->arena, struct file_space);
 	size_t n = 0;
@@ -77,6 +80,8 @@ static void space_init(struct dump *d)
 	map_init(&f->by_number, &d->arena);
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
+	map_init(&f->answers, &d->arena);
+	map_init(&f->locked, &d->arena);
 	f->fd_dir = f->fdinfo_dir = f->own_dir = f->own_pidfd = -1;
 	while (fd_kinds[n])
 		n++;
@@ -117,16 +122,18 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 }
 
 /* Copies the descriptor and looks at it; the copy is the caller's. */
-static int probe(struct dump *d, struct fd_probe *p, char *buf, size_t size)
+static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size_t size)
 {
 	int r;
 
 	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
 	if (p->fd < 0)
 		return fail(p->fd, "copy descriptor %d", p->number);
-	r = sys_stat(p->fd, "", 0, &p->st, NULL);
+	r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
 	if (r)
 		return fail(r, "look at descriptor %d", p->number);
+	if (quick && quick_look(d, p))
+		return 0;
 	return read_info(d, p, buf, size);
 }
 
@@ -186,22 +193,23 @@ static int refuse_unknown(struct dump *d, struct fd_probe *p)
 int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 {
 	struct fd_probe p = { .task = t, .number = (int)number, .fd = -1 };
-	const struct fd_kind *k;
 	char buf[4096];
 	size_t index;
 	int r;
 
 	if (!d->files)
-		space_init(d);
+		files_space_init(d);
 	r = sys_pidfd_getfd(t->pidfd, (int)number);
 	if (r < 0)
 		return 0;
 	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
-	r = r ?: probe(d, &p, buf, sizeof(buf));
-	k = r ? NULL : find_kind(d, &p, &index);
-	if (!r)
+	r = r ?: probe(d, &p, false, buf, sizeof(buf));
+	if (!r) {
+		const struct fd_kind *k = find_kind(d, &p, &index);
+
 		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
+	}
 	copy_done(d, &p);
 	return r;
 }
@@ -289,7 +297,7 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 	int r = open_directories(d, l->task);
 
 	if (!r)
-		r = probe(d, &p, buf, sizeof(buf));
+		r = probe(d, &p, false, buf, sizeof(buf));
 	while (fd_kinds[index] != l->kind)
 		index++;
 	if (!r)
@@ -352,7 +360,7 @@ int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
 
 	p.task = t;
 	r = r ?: open_directories(d, t);
-	r = r ?: probe(d, &p, buf, sizeof(buf));
+	r = r ?: probe(d, &p, false, buf, sizeof(buf));
 	r = r ?: identity_find(d, &p, &s, &new);
 	if (!r && new)
 		r = dump_description(d, &p, s);
@@ -366,16 +374,28 @@ int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
 	return r;
 }
 
+int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg)
+{
+	int fd = sys_fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(fd, "keep a copy of descriptor %d", p->number);
+	*vec_push(&d->arena, &d->files->after) = (struct fd_kept){ p->id, fd, k, msg };
+	return 0;
+}
+
 /* --- tables --------------------------------------------------------------------------------------
  */
 
-static int dump_number(struct dump *d, const struct task *t, unsigned int number, FdEntry *e)
+/* `flags`: what the task says of this number, negative: nothing. */
+static int dump_number(struct dump *d, const struct task *t, unsigned int number, int64_t flags,
+		       FdEntry *e)
 {
 	struct fd_probe p = { .task = t, .number = (int)number, .fd = -1 };
 	struct fd_seen *s = NULL;
 	bool new = false;
 	char buf[4096];
-	int r = probe(d, &p, buf, sizeof(buf));
+	int r = probe(d, &p, flags >= 0, buf, sizeof(buf));
 
 	if (!r)
 		r = identity_find(d, &p, &s, &new);
@@ -388,35 +408,47 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 		fd_entry__init(e);
 		e->number = number;
 		e->ofd = s->id;
-		e->cloexec = p.info.flags & O_CLOEXEC;
+		e->cloexec = flags >= 0 ? flags & FD_CLOEXEC : p.info.flags & O_CLOEXEC;
 	}
 	copy_done(d, &p);
 	d->stats.descriptors++;
 	return r;
 }
 
+/* Without answers (nobody could be asked, or about others) fdinfo tells everything. */
+static int answers_of(struct dump *d, const struct task *t, struct fd_answers *ret)
+{
+	const struct fd_answers *a = map_get(&d->files->answers, t->files, 0);
+	int r;
+
+	if (a && !answers_good(a))
+		a = NULL;
+	*ret = a ? *a : (struct fd_answers){};
+	r = a ? 0 : proc_list_dir(&d->arena, d->files->fdinfo_dir, &ret->number);
+	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
+}
+
 static int dump_table(struct dump *d, const struct task *t, struct image *out)
 {
 	FdTable msg = FD_TABLE__INIT;
-	struct proc_list number;
+	struct fd_answers a;
 	FdEntry *entry;
 	int r = open_directories(d, t);
 
+	r = r ?: answers_of(d, t, &a);
 	if (r)
 		return r;
-	r = proc_list_dir(&d->arena, d->files->fdinfo_dir, &number);
-	if (r)
-		return fail(r, "list the descriptors of task %d", t->pid);
 	lock_table_start(d);
-	entry = arena_array(&d->arena, FdEntry, number.n);
-	msg.entry = arena_array(&d->arena, FdEntry *, number.n);
-	for (size_t i = 0; i < number.n; i++) {
+	entry = arena_array(&d->arena, FdEntry, a.number.n);
+	msg.entry = arena_array(&d->arena, FdEntry *, a.number.n);
+	for (size_t i = 0; i < a.number.n; i++) {
 		msg.entry[i] = &entry[i];
-		r = dump_number(d, t, (unsigned int)number.v[i], &entry[i]);
+		r = dump_number(d, t, (unsigned int)a.number.v[i], i < a.n ? a.flags[i] : -1,
+				&entry[i]);
 		if (r && r != -ENOTSUP)
 			return r;
 	}
-	msg.n_entry = number.n;
+	msg.n_entry = a.number.n;
 	if (d->blockers.list.n)
 		return 0;
 	if (task_main(t)->status) {
@@ -459,9 +491,11 @@ int files_dump(struct dump *d)
 	struct file_space *f;
 	int r;
 
-	space_init(d);
+	if (!d->files)
+		files_space_init(d);
 	f = d->files;
-	r = image_create(d->set, "ofd", &f->ofd_image);
+	r = quick_start(d);
+	r = r ?: image_create(d->set, "ofd", &f->ofd_image);
 	if (!r)
 		r = dump_tables(d);
 	fd_close(&f->fd_dir);
@@ -474,5 +508,24 @@ int files_dump(struct dump *d)
 	r = image_finish(f->ofd_image);
 	for (size_t i = 0; fd_kinds[i] && !r; i++)
 		r = f->kind_image[i] ? image_finish(f->kind_image[i]) : 0;
+	return r;
+}
+
+static int after_kind(struct dump *d, const struct fd_kind *k)
+{
+	VEC(struct fd_kept) kept = { 0 };
+
+	vec_foreach(it, &d->files->after)
+		if (it->kind == k)
+			*vec_push(&d->arena, &kept) = *it;
+	return kept.n && k->after ? k->after(d, kept.v, kept.n) : 0;
+}
+
+int files_after(struct dump *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; fd_kinds[i] && !r && d->files; i++)
+		r = after_kind(d, fd_kinds[i]);
 	return r;
 }

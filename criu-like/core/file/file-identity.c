@@ -122,3 +122,8 @@ uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first)
 	}
 	return (uint32_t)n - 1;
 }
+
+struct scratch_pipe *files_scratch(struct dump *d)
+{
+	return &d->files->scratch;
+}

@@ -1,21 +1,28 @@
 /*
- * Locks on files, as the fdinfo of the descriptors that hold them shows them: flock(2) and OFD
- * locks belong to a description, POSIX locks to a descriptor table. The first two are taken by
- * whoever opens the description; a POSIX lock vanishes with any close of the file in its table, so
- * it is taken as the last file operation of the process, in the blob, when all mappings are made
+ * Locks and leases on files, as the fdinfo of the descriptors that hold them shows them: flock(2)
+ * and OFD locks belong to a description, POSIX locks to a descriptor table. The first two are taken
+ * by whoever opens the description; a POSIX lock vanishes with any close of the file in its table,
+ * so it is taken as the last file operation of the process, in the blob, when all mappings are made
  * and all descriptors closed. (Processes that share a table: by the first of them.) All are taken
  * without waiting: an outsider that took the lock meanwhile is reported.
  *
  * F_GETLK tells others the process id of the setter.
+ *
+ * A lease needs that nobody else has the file open, so it is taken in the blob when every task is
+ * complete. One that is being broken is broken again, by an open that does not wait; the holder got
+ * its signal before the dump, so the description has no owner for that moment. The time to give it
+ * back starts anew.
  */
 #include "core/file/file-lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/file.h>
 
 #include "base/err.h"
+#include "core/file/file-owner.h"
 #include "core/file/file-space.h"
 #include "core/prog.h"
 #include "kernel/descriptor.h"
@@ -36,12 +43,14 @@ static int add_lock(struct dump *d, struct fd_probe *p, Ofd *msg, const struct f
 
 	if (l->kind == FDINFO_LOCK_POSIX)
 		return 0; /* the table's */
-	if (l->kind == FDINFO_LOCK_LEASE || l->kind == FDINFO_LOCK_DELEG)
-		return fd_refuse(d, p, "it holds a lease",
-				 "give it back (F_SETLEASE, F_UNLCK) before");
+	if (l->kind == FDINFO_LOCK_DELEG)
+		return fd_refuse(d, p, "it holds a delegation of a file server", NULL);
 	o = arena_new(&d->arena, OfdLock);
 	ofd_lock__init(o);
-	o->kind = l->kind == FDINFO_LOCK_FLOCK ? OFD_LOCK__KIND__FLOCK : OFD_LOCK__KIND__OFD;
+	o->kind = l->kind == FDINFO_LOCK_FLOCK	 ? OFD_LOCK__KIND__FLOCK
+		  : l->kind == FDINFO_LOCK_LEASE ? OFD_LOCK__KIND__LEASE
+						 : OFD_LOCK__KIND__OFD;
+	o->has_breaking = o->breaking = l->state == FDINFO_LEASE_BREAKING;
 	o->type = lock_type(l->type);
 	o->start = (uint64_t)l->start;
 	o->len = lock_len(l);
@@ -128,7 +137,7 @@ void lock_plan(struct restore *r, struct fd_obj *o)
 	for (size_t i = 0; i < o->ofd->n_lock; i++) {
 		const struct task *t = taker_of(r, o->ofd->lock[i]);
 
-		if (t && !files_has(r, t, o))
+		if (o->ofd->lock[i]->kind != OFD_LOCK__KIND__LEASE && t && !files_has(r, t, o))
 			o->shared = true; /* every task has it until its table is complete */
 	}
 }
@@ -141,7 +150,8 @@ int lock_take(struct self *s, const struct fd_obj *obj, bool first)
 		const struct task *taker = taker_of(s->r, l);
 		int r, fd = obj->fd;
 
-		if (taker ? taker->files != s->task->files : !first)
+		if (l->kind == OFD_LOCK__KIND__LEASE ||
+		    (taker ? taker->files != s->task->files : !first))
 			continue;
 		if (l->kind == OFD_LOCK__KIND__FLOCK)
 			r = (int)sys(SYS_flock, fd,
@@ -153,6 +163,44 @@ int lock_take(struct self *s, const struct fd_obj *obj, bool first)
 				    obj->ofd->name ? obj->ofd->name : "a file");
 	}
 	return 0;
+}
+
+/* A lease on its way to nothing was a read lease if it could be one. */
+static uint32_t lease_before(const OfdLock *l, uint64_t flags)
+{
+	if (!l->breaking)
+		return l->type;
+	return l->type == F_RDLCK || (flags & O_ACCMODE) != O_RDONLY ? F_WRLCK : F_RDLCK;
+}
+
+/* The signal about it was sent before the dump: nobody owns the description for the moment. */
+static void lease_break(struct prog *p, const OfdLock *l, int number)
+{
+	const char *path = arena_printf(p->arena, "/proc/self/fd/%d", number);
+	int flags = (l->type == F_RDLCK ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_CLOEXEC;
+
+	prog_call(p, SYS_fcntl, number, F_SETOWN, 0);
+	prog_accept(prog_call(p, SYS_openat, AT_FDCWD, prog_in(p, path, strlen(path) + 1), flags,
+			      0),
+		    EAGAIN);
+	prog_check(p, prog_keep(p), -EAGAIN, EIO);
+}
+
+void lease_stage(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number)
+{
+	for (size_t i = 0; at->stage == STAGE_SIGNALS && i < obj->ofd->n_lock; i++) {
+		const OfdLock *l = obj->ofd->lock[i];
+
+		if (l->kind != OFD_LOCK__KIND__LEASE)
+			continue;
+		prog_where(p, "take the lease of descriptor %d again (somebody else has the file "
+			      "open?)",
+			   number);
+		prog_call(p, SYS_fcntl, number, F_SETLEASE, lease_before(l, obj->ofd->flags));
+		if (l->breaking)
+			lease_break(p, l, number);
+		owner_stage_again(p, obj, number);
+	}
 }
 
 int lock_stage(struct prog *p, const FdTable *table)

@@ -61,6 +61,8 @@ static int find_gap(struct restore *r, unsigned int n, unsigned int *ret)
 			for (unsigned int i = 0; i < range->n; i++)
 				*vec_push(&r->arena, &used.v) = range->first + i;
 	}
+	for (unsigned int i = 0; i < r->files->parked.n; i++)
+		*vec_push(&r->arena, &used.v) = r->files->parked.first + i;
 	vec_sort(&used.v, compare);
 	*ret = numbers_gap(used.v.v, used.v.n, n);
 	r->files->highest = used.v.n ? used.v.v[used.v.n - 1] : 0;
@@ -224,6 +226,35 @@ int files_open_late(struct restore *r)
 			e = send_late(r, *t);
 	fault_leave(place);
 	return e;
+}
+
+static int settle_all(struct restore *r, bool hold)
+{
+	struct fault_place place = fault_enter(FAULT_OPENER, -1);
+	int e = 0;
+
+	vec_foreach(p, &r->files->order) {
+		const struct fd_kind *k = (*p)->o.kind;
+
+		if (!k || !(*p)->o.shared || (*p)->inherited >= 0 || e)
+			continue;
+		if (hold && k->hold)
+			e = k->hold(r, &(*p)->o);
+		else if (!hold && k->settle)
+			e = k->settle(r, &(*p)->o, (int)(*p)->parked);
+	}
+	fault_leave(place);
+	return e;
+}
+
+int files_hold(struct restore *r)
+{
+	return settle_all(r, true);
+}
+
+int files_settle(struct restore *r)
+{
+	return settle_all(r, false);
 }
 
 void files_close_shared(struct restore *r)

@@ -101,25 +101,37 @@ static bool is_thread(const struct tree *t, const OfdOwner *w)
 	return w && w->type == F_OWNER_TID && !tree_find(t, w->pid) && tree_find_thread(t, w->pid);
 }
 
-void owner_stage(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number)
+static void stage_owner(struct prog *p, const OfdOwner *w, int number)
 {
-	const OfdOwner *w = obj->ofd->owner;
 	struct owner_ex o;
 	uint32_t uid[3];
 	bool change;
 
-	if (at->stage != STAGE_SIGNALS || !is_thread(&at->r->tree, w))
-		return;
 	(void)sys(SYS_getresuid, &uid[0], &uid[1], &uid[2]); /* cannot fail; the task's as well */
 	change = w->has_uid && (w->uid != uid[0] || w->euid != uid[1]);
 	o = (struct owner_ex){ (int)w->type, w->pid };
 	prog_where(p, "owner of descriptor %d", number);
 	if (change)
 		prog_call(p, SYS_setresuid, w->uid, w->euid, -1);
-	prog_call(p, SYS_fcntl, number, F_SETOWN_EX_NR, prog_in(p, &o, sizeof(o)));
+	prog_accept(prog_call(p, SYS_fcntl, number, F_SETOWN_EX_NR, prog_in(p, &o, sizeof(o))),
+		    ESRCH); /* an owner that has died meant nothing before either */
 	if (!change)
 		return;
 	prog_call(p, SYS_setresuid, -1, uid[2], -1);
 	prog_call(p, SYS_setresuid, uid[0], uid[1], uid[2]);
 	prog_call(p, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a new user cleared it */
+}
+
+void owner_stage(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number)
+{
+	if (at->stage == STAGE_SIGNALS && is_thread(&at->r->tree, obj->ofd->owner))
+		stage_owner(p, obj->ofd->owner, number);
+}
+
+void owner_stage_again(struct prog *p, const struct fd_obj *obj, int number)
+{
+	if (obj->ofd->owner)
+		stage_owner(p, obj->ofd->owner, number);
+	else
+		prog_call(p, SYS_fcntl, number, F_SETOWN, 0);
 }

@@ -27,6 +27,34 @@ struct fd_obj *files_find(struct restore *r, uint32_t id)
 	return p ? &p->o : NULL;
 }
 
+struct fd_obj *files_nth(const struct restore *r, size_t n)
+{
+	return n < r->files->all.n ? &r->files->all.v[n]->o : NULL;
+}
+
+struct fd_obj *files_add(struct restore *r, const struct fd_kind *kind, const void *msg)
+{
+	struct planned *p = arena_new(&r->arena, struct planned);
+	Ofd *ofd = arena_new(&r->arena, Ofd);
+
+	ofd__init(ofd);
+	ofd->kind = (char *)kind->name;
+	p->o = (struct fd_obj){ .kind = kind, .msg = msg, .ofd = ofd, .fd = -1 };
+	p->inherited = -1;
+	*vec_push(&r->arena, &r->files->all) = p;
+	return &p->o;
+}
+
+int files_parked(const struct fd_obj *o)
+{
+	return (int)planned_of(o)->parked;
+}
+
+bool files_inherited(const struct fd_obj *o)
+{
+	return planned_of(o)->inherited >= 0;
+}
+
 const struct task *files_owner(struct restore *r, const struct fd_obj *o)
 {
 	const struct planned *p = planned_of(o);

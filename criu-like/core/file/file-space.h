@@ -3,6 +3,7 @@
 #include "core/file/file.h"
 #include "fd_table.pb-c.h"
 #include "images/image.h"
+#include "kernel/proc-list.h"
 
 /* What the files of core/ that dump descriptors share. */
 struct seen_class { /* descriptions that look alike from outside, in kcmp order */
@@ -13,6 +14,11 @@ struct late_dump {
 	int number;
 	uint32_t id;
 	const struct fd_kind *kind;
+};
+struct fd_answers { /* what the task said of its descriptors: struct file_space.answers */
+	struct proc_list number;
+	int64_t *flags; /* F_GETFD, of the first n numbers */
+	size_t n;
 };
 struct file_space {
 	struct map by_look;   /* hash of what is visible -> struct seen_class */
@@ -30,7 +36,23 @@ struct file_space {
 	VEC(PosixLock *) posix;	 /* of the table at hand */
 	VEC(uint32_t) posix_ofd; /* parallel: the description it was seen through */
 	VEC(int) kept;		 /* copies whose close would ask a file server */
+	struct scratch_pipe scratch;
+	struct map answers;	 /* table -> struct fd_answers */
+	struct map locked;	 /* inode numbers of files with locks on them */
+	bool lock_anywhere;	 /* the kernel does not show all locks: any file may have one */
+	VEC(struct fd_kept) after; /* by fd_keep() */
 };
+
+void files_space_init(struct dump *d);
+/* Whether every number that was asked about is open. */
+bool answers_good(const struct fd_answers *a);
+/* Which files have locks; before the first quick_look(). */
+int quick_start(struct dump *d);
+/*
+ * Fills flags and position (p->fd, st and mnt_id are known) without fdinfo, whose text stays empty:
+ * there is nothing in it that anybody needs. False: it must be read.
+ */
+bool quick_look(struct dump *d, struct fd_probe *p);
 
 /* The description p->fd is a copy of; *ret_new tells that it was not met before. */
 int identity_find(struct dump *d, struct fd_probe *p, struct fd_seen **ret, bool *ret_new);
@@ -42,6 +64,13 @@ int lock_dump(struct dump *d, struct fd_probe *p, Ofd *msg);
 void lock_table_start(struct dump *d);
 int lock_dump_posix(struct dump *d, struct fd_probe *p, uint32_t ofd);
 void lock_table(struct dump *d, FdTable *msg);
+/* The numbers that the look before the stop saw; NULL: it did not see this process. */
+const struct proc_list *look_numbers(const struct dump *d, pid_t pid);
+/*
+ * The name that the look before the stop saw, if it still leads to what is open now and the file
+ * has no other: nothing can tell it from what the kernel would say. NULL: ask the kernel.
+ */
+const char *look_link(struct dump *d, const struct fd_probe *p);
 /* Why a file with this text cannot be saved; NULL: may be possible. */
 const char *opaque_reason(const char *link, const char **ret_remedy);
 

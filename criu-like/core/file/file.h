@@ -9,6 +9,7 @@
 #include "core/prog.h"
 #include "core/restore.h"
 #include "core/task.h"
+#include "file_ref.pb-c.h"
 #include "kernel/proc-fdinfo.h"
 #include "ofd.pb-c.h"
 
@@ -28,6 +29,7 @@ struct fd_probe {		 /* dump: what is known about a description, from outside */
 	uint32_t mnt_id;
 	struct fdinfo info;
 	const char *link; /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
+	bool named;	  /* fd_link() has seen that the text leads to this file */
 	const char *key;  /* set by dump(): what --inherit-fd and --external call it */
 };
 const char *fd_link(struct dump *d, struct fd_probe *p);
@@ -39,8 +41,20 @@ bool fd_is_anon(struct dump *d, struct fd_probe *p, const char *name);
 int fd_info_again(struct dump *d, struct fd_probe *p);
 /* "descriptor 7 (pipe:[123])", for messages. */
 const char *fd_text(struct dump *d, struct fd_probe *p);
+/* inode_describe() of what is open. */
+int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret);
 /* refuse() for this descriptor. */
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
+
+/* A copy of a descriptor that stays open until the tree is dead: for `after`. */
+struct fd_kept {
+	uint32_t id;
+	int fd;
+	const struct fd_kind *kind;
+	const void *msg;
+};
+/* Keeps one, for the kind whose dump() is running. */
+int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg);
 
 /* A description that has been met; for kinds that refer to others (`dump_last`). */
 struct fd_seen {
@@ -64,6 +78,12 @@ uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first);
  * *ret_id. For kinds that `meets`, in dump().
  */
 int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id);
+/* A pipe of the dump's own that kinds may use; left empty by each. size 0: not made yet. */
+struct scratch_pipe {
+	int end[2];
+	uint32_t size;
+};
+struct scratch_pipe *files_scratch(struct dump *d);
 
 struct fd_obj { /* restore: one description */
 	uint32_t id;
@@ -77,6 +97,7 @@ struct fd_obj { /* restore: one description */
 	VEC(struct fd_obj *)
 	needs; /* opened before this one; open in this process in fill() and finish() */
 	struct fd_obj *twin; /* created together with that one (a ring); set in plan_group() */
+	void *own;	     /* what the kind keeps during the restore */
 };
 
 struct fd_kind {
@@ -91,6 +112,9 @@ struct fd_kind {
 	int (*look)(struct dump *d, struct fd_probe *p);
 	/* Once all descriptions were looked at (`look`) or dumped: collects blockers. */
 	int (*end)(struct dump *d, bool look);
+	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
+	 */
+	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
 	int (*plan)(struct restore *r, struct fd_obj *o);
 	/*
 	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook
@@ -108,6 +132,12 @@ struct fd_kind {
 	 */
 	int (*finish)(struct self *s, const struct fd_obj *obj, int fd);
 	/*
+	 * In the coordinator, for shared descriptions: hold() when every task is complete and
+	 * ghosts still have names, settle() when they have none: the last that happens to files.
+	 */
+	int (*hold)(struct restore *r, const struct fd_obj *obj);
+	int (*settle)(struct restore *r, const struct fd_obj *obj, int fd);
+	/*
 	 * For objects with `in_blob`: open() made anything, and this opens the real one, in the
 	 * blob of each process that has a table with it, when all threads exist.
 	 */
@@ -122,7 +152,10 @@ extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 /* --- the engine, called by the conductors ---------------------------------------------------- */
 /* Before the freeze, after victim_look(): outside only; collects blockers. */
 int files_look(struct dump *d);
+/* Questions about the descriptors of this thread's table, for the program that it will run. */
+int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
+int files_after(struct dump *d); /* the tree is dead */
 
 int files_plan(struct restore *r);
 /*
@@ -147,6 +180,9 @@ void files_end(struct self *s);
 /* In the task: opens what is private, puts everything at its number, closes all else but the
  * reserved. */
 int files_apply(struct self *s);
+/* Coordinator: calls hold(), settle() of the kinds. */
+int files_hold(struct restore *r);
+int files_settle(struct restore *r);
 /* Coordinator: closes its copies, before any task runs. */
 void files_close_shared(struct restore *r);
 /*
@@ -162,3 +198,14 @@ const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o);
 /* The object with this id, NULL: none. */
 struct fd_obj *files_find(struct restore *r, uint32_t id);
+/* All objects, by index; NULL: no more. */
+struct fd_obj *files_nth(const struct restore *r, size_t n);
+/*
+ * In plan_group(): one more object, which no task holds. The coordinator opens it before the fork
+ * and closes it when all tasks are complete; every task inherits it under files_parked().
+ */
+struct fd_obj *files_add(struct restore *r, const struct fd_kind *kind, const void *msg);
+/* Where every task inherits a shared object, until files_apply(). */
+int files_parked(const struct fd_obj *o);
+/* Whether a descriptor of the caller takes its place (--inherit-fd). */
+bool files_inherited(const struct fd_obj *o);

@@ -55,9 +55,17 @@ static int save_extent(struct dump *d, uint32_t id, int fd, uint64_t from, uint6
 	return r;
 }
 
+/* Another open would break a write lease; its holder is the only one who has the file. */
+static int open_content(const struct inode_look *l)
+{
+	if (sys_fcntl(l->fd, F_GETLEASE, 0) == F_WRLCK)
+		return sys_fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	return sys_reopen(l->fd, O_RDONLY | O_NOATIME | O_NONBLOCK);
+}
+
 static int save_content(struct dump *d, const struct inode_look *l, uint32_t id)
 {
-	_close_ int fd = sys_reopen(l->fd, O_RDONLY | O_NOATIME | O_NONBLOCK);
+	_close_ int fd = open_content(l);
 	long from = 0, to;
 	int r = 0;
 

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/file/file.h"
 #include "core/file/inode-space.h"
 #include "core/journal.h"
 #include "core/refuse.h"
@@ -101,24 +102,45 @@ static FileRef *ref_new(struct dump *d, const struct inode_look *l, uint32_t mnt
 	return f;
 }
 
+static int describe(struct dump *d, struct inode_look *l, uint32_t mnt_id, FileRef **ret)
+{
+	FileRef *ref;
+	int r = 0;
+
+	if (l->link[0] != '/')
+		return inode_refuse(d, l, "it has no name in any mount that the tool sees", NULL);
+	if (!l->named)
+		find_name(d, l);
+	ref = ref_new(d, l, mnt_id);
+	if (!l->named)
+		r = !l->deleted && l->st.st_nlink && leads_here(l, l->path) ? 0
+									     : find_lost(d, l, ref);
+	if (!r)
+		*ret = ref;
+	return r;
+}
+
 int inode_describe(struct dump *d, const struct task *t, int fd, const char *link, uint32_t mnt_id,
 		   FileRef **ret)
 {
 	/* Callers read the text into a buffer of theirs; the reference outlives it. */
 	struct inode_look l = { .task = t, .fd = fd, .link = arena_strdup(&d->arena, link) };
 	int r = sys_stat(fd, "", 0, &l.st, mnt_id ? NULL : &mnt_id);
-	FileRef *ref;
 
-	if (r)
-		return fail(r, "look at '%s'", link);
-	if (link[0] != '/')
-		return inode_refuse(d, &l, "it has no name in any mount that the tool sees", NULL);
-	find_name(d, &l);
-	ref = ref_new(d, &l, mnt_id);
-	r = !l.deleted && l.st.st_nlink && leads_here(&l, l.path) ? 0 : find_lost(d, &l, ref);
-	if (!r)
-		*ret = ref;
-	return r;
+	return r ? fail(r, "look at '%s'", link) : describe(d, &l, mnt_id, ret);
+}
+
+int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret)
+{
+	const char *link = fd_link(d, p);
+	struct inode_look l = { .task = p->task,
+				.fd = p->fd,
+				.link = link,
+				.path = link,
+				.named = p->named,
+				.st = p->st };
+
+	return describe(d, &l, p->mnt_id, ret);
 }
 
 void inode_dump_undo(struct dump *d)

@@ -46,6 +46,7 @@ struct inode_space {
 	struct image *data_image, *remap_image;
 	VEC(Ghost *) ghost_msg;	   /* index: id */
 	VEC(uint32_t) remap_entry; /* numbers in the journal */
+	struct map mount_of;	   /* device of a superblock -> a descriptor of a mount */
 	char *buffer;
 	/* restore */
 	VEC(struct ghost_file) ghost;
@@ -61,6 +62,7 @@ struct inode_look {
 	const char *link; /* the kernel's text */
 	const char *path; /* the name, without " (deleted)" */
 	bool deleted;	  /* the kernel said so */
+	bool named;	  /* the text is a name, and leads to this inode */
 	struct stat st;
 };
 

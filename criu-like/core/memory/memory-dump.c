@@ -15,6 +15,7 @@
 #include "core/file/inode.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
+#include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
@@ -28,6 +29,17 @@ int memory_look(struct dump *d)
 {
 	(void)d; /* all that is read outside of the stop is read again then */
 	return 0;
+}
+
+struct memory *memory_state(struct dump *d)
+{
+	if (d->memory)
+		return d->memory;
+	d->memory = arena_new(&d->arena, struct memory);
+	map_init(&d->memory->link_mode, &d->arena);
+	for (size_t i = 0; i < array_size(d->memory->object); i++)
+		map_init(&d->memory->object[i], &d->arena);
+	return d->memory;
 }
 
 static int read_vmas(struct dump *d, const struct task *t)
@@ -123,18 +135,29 @@ static int describe_exe(struct dump *d, const struct task *t, FileRef **ret)
 
 static int describe_vdso(struct dump *d, const struct task *t, const struct mm *mm, Mm *m)
 {
-	_close_ int mem = -1;
 	int r = 0;
 
 	vec_foreach(v, &mm->vma) {
 		if (v->kind != VMA__KIND__SPECIAL || strcmp(v->name, "[vdso]"))
 			continue;
-		mem = (int)sys(SYS_openat, t->proc_fd, "mem", 02000000);
-		r = mem < 0 ? fail(mem, "open the memory of task %d", t->pid) :
-			      vdso_hash(&d->arena, &d->memory->vdso, mem, v, &m->vdso_hash);
+		r = vdso_hash(&d->arena, &d->memory->vdso, victim_memory(d, t), v, &m->vdso_hash);
 		m->has_vdso_hash = true;
 		break;
 	}
+	return r;
+}
+
+/* It was read after the stop, but of a leader that has ended it tells nothing of the memory. */
+static int read_stat(struct dump *d, const struct task *t, struct proc_stat *ret)
+{
+	struct span text;
+	int r = 0;
+
+	if (t->state == TASK_ALIVE)
+		*ret = *t->stat;
+	else
+		r = io_slurp_record(&d->arena, t->proc_fd, "stat", &text) ?:
+			    proc_stat_parse(text, ret);
 	return r;
 }
 
@@ -142,9 +165,8 @@ static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
 {
 	Mm m = MM__INIT;
 	struct proc_stat s;
-	struct span stat, auxv;
-	int r = io_slurp_at(&d->arena, t->proc_fd, "stat", &stat) ?:
-		io_slurp_at(&d->arena, t->proc_fd, "auxv", &auxv) ?: proc_stat_parse(stat, &s);
+	struct span auxv;
+	int r = read_stat(d, t, &s) ?: io_slurp_record(&d->arena, t->proc_fd, "auxv", &auxv);
 
 	if (r)
 		return fail(r, "read stat and auxv of task %d", t->pid);
@@ -196,20 +218,20 @@ static int dump_space(struct dump *d, const struct task *t, struct mm *m)
 	return r ?: append_mm(d, t, m);
 }
 
-int memory_dump(struct dump *d)
+int memory_map(struct dump *d)
 {
-	int r;
+	int r = own_vdso_find(&d->arena, &memory_state(d)->vdso) ?: create_images(d);
 
-	d->memory = arena_new(&d->arena, struct memory);
-	map_init(&d->memory->link_mode, &d->arena);
-	for (size_t i = 0; i < array_size(d->memory->object); i++)
-		map_init(&d->memory->object[i], &d->arena);
-	r = own_vdso_find(&d->arena, &d->memory->vdso) ?: create_images(d);
 	vec_foreach(t, &d->tree.task)
 		if (!r && owns_mm(*t))
 			r = read_vmas(d, *t);
-	if (r || d->blockers.list.n)
-		return r ?: -ENOTSUP;
+	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
+}
+
+int memory_dump(struct dump *d)
+{
+	int r = 0;
+
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
 		r = dump_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
 	r = r ?: memory_dump_content(d);

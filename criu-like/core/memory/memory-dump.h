@@ -4,12 +4,12 @@
 #include "core/memory/memory-plan.h"
 #include "core/memory/vma.h"
 
-/* An object whose content is to be copied, and a mapping by which it is reached. */
+/* An object whose content is to be copied, by the name that opens it. Its number: the index. */
 struct content {
-	const struct task *task;
-	uint64_t start, end;
-	uint32_t id;
+	int dir_fd;
+	const char *path;
 };
+struct sysv_segment; /* core/memory/sysv-segment.h */
 struct scan; /* core/memory/memory-scan.c */
 
 /* The engine's state during a dump; private to core/memory/. */
@@ -25,9 +25,13 @@ struct memory {
 	VEC(struct mm *) space;
 	VEC(const struct task *) owner; /* of space[i] */
 	VEC(struct content) pending;
+	VEC(struct sysv_segment *) sysv;
+	uint64_t shm_dev;               /* of shared memory without a name; 0: not asked yet */
 	struct own_vdso vdso;
 };
 
+/* The state, made when first asked for. */
+struct memory *memory_state(struct dump *d);
 /* Mappings of one task from the text of its smaps. -ENOTSUP never: refusals are collected. */
 int memory_parse(struct dump *d, const struct task *t, struct span text, struct mm *m);
 /* Copies the queued objects, writes shmem_pages.img. */

@@ -232,7 +232,7 @@ static int read_object(void *c, uint32_t id, const ProtobufCMessage *m)
 		return fail(-EPROTO, "image '%s': number %" PRIu32 " is out of order",
 			    o->kind->name, id);
 	*vec_push(&o->r->arena, &p->object[o->kind->number]) =
-		(struct mem_object){ id, o->kind, m, -1 };
+		(struct mem_object){ .id = id, .kind = o->kind, .msg = m, .fd = -1 };
 	return 0;
 }
 

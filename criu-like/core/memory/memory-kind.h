@@ -21,6 +21,7 @@ struct mem_object {              /* restore */
 	const struct mem_kind *kind;
 	const void *msg;
 	int fd;                  /* the coordinator's, for objects made by it; -1 */
+	bool taken;              /* a descriptor of the tree is the description behind fd */
 };
 struct mem_kind {
 	const char *name;        /* of the objects' image, too */
@@ -29,15 +30,22 @@ struct mem_kind {
 	bool (*match)(struct dump *d, const struct vma_probe *p);
 	/* Fills in the object and what is particular; everything else is set. 0 or refuse(). */
 	int (*dump)(struct dump *d, const struct vma_probe *p, struct vma *v);
+	/* Objects that the coordinator makes: once, t is NULL. Others: for each task that maps them.
+	 */
 	int (*plan)(struct restore *r, const struct task *t, const struct mem_object *o);
 	/* Coordinator, before the first fork: makes the object, yields a descriptor. */
 	int (*create)(struct restore *r, const struct mem_object *o);
+	/*
+	 * Kinds that are mapped by a call of their own, in the blob, before all else: appends the
+	 * call that maps the whole object at `base`. `bytes`: how much that is, `prot`: with
+	 * which access.
+	 */
+	void (*attach)(struct prog *p, const struct mem_object *o, uint64_t base);
+	uint64_t (*bytes)(const struct mem_object *o, int *ret_prot);
 	/* In the task: yields a descriptor that can be mapped. */
 	int (*open)(struct restore *r, const struct mem_object *o);
 };
 extern const struct mem_kind *const mem_kinds[]; /* kinds.c, NULL-terminated, in match order */
-
-extern const struct mem_kind kind_special, kind_shmem, kind_mapped_file, kind_anon;
 
 const struct mem_kind *mem_kind_find(uint8_t number);
 /* "mapping 7f00-7f01 (/dev/x)", for refusals. */
@@ -55,8 +63,12 @@ int memory_append_object(struct dump *d, const struct mem_kind *k, uint32_t id,
 			 const ProtobufCMessage *m);
 /* What mapped_file.c knows about open modes, for the whole dump. */
 struct map *memory_link_modes(struct dump *d);
-/* The object behind the probed mapping is copied (its data parts), under this id in
- * shmem_pages.img. */
-void memory_queue_content(struct dump *d, const struct vma_probe *p, uint32_t id);
+/*
+ * The object that opens by this name is copied later (its data parts), under the number that is
+ * yielded, in shmem_pages.img. The name stays good while the tree is stopped.
+ */
+uint32_t memory_queue_content(struct dump *d, int dir_fd, const char *path);
+/* Restore: the content fits an object of this size. */
+int memory_check_content(struct restore *r, uint32_t id, uint64_t size);
 /* Restore: the object's content into memory that maps all of it. */
 int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t size);

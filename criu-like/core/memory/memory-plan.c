@@ -62,8 +62,9 @@ static int plan_sources(struct restore *r, struct space *s)
 		if (!o || map_get(&known, (uintptr_t)o, 0))
 			continue;
 		map_put(&known, (uintptr_t)o, 0, o);
-		*vec_push(&r->arena, &s->source) = o;
-		if (o->kind->plan)
+		if (!o->kind->attach)
+			*vec_push(&r->arena, &s->source) = o;
+		if (o->kind->plan && !o->kind->create)
 			e = o->kind->plan(r, s->task, o);
 		if (e && e != -ENOTSUP)
 			return e;
@@ -103,12 +104,30 @@ static int plan_space(struct restore *r, struct space *s)
 	if (e && e != -ENOTSUP)
 		return e;
 	memory_plan_rest(r, s);
+	e = memory_plan_attached(r, s);
+	if (e && e != -ENOTSUP)
+		return e;
 	s->n_fd = (int)(s->source.n + r->memory->shard.n) + (s->msg->exe != NULL);
 	s->first_fd = s->n_fd ? files_reserve(r, s->task, (unsigned int)s->n_fd) : 0;
 	return s->first_fd < 0 ? s->first_fd : 0;
 }
 
-int memory_plan(struct restore *r)
+/* What the coordinator makes, whoever needs it. */
+static int plan_objects(struct restore *r)
+{
+	int e = 0;
+
+	for (size_t k = 0; k < array_size(r->memory->object); k++) {
+		vec_foreach(o, &r->memory->object[k]) {
+			if (!o->kind->create || !o->kind->plan || (e && e != -ENOTSUP))
+				continue;
+			e = o->kind->plan(r, NULL, o);
+		}
+	}
+	return e == -ENOTSUP ? 0 : e;
+}
+
+int memory_read(struct restore *r)
 {
 	struct mem_plan *p = arena_new(&r->arena, struct mem_plan);
 	int e;
@@ -120,7 +139,14 @@ int memory_plan(struct restore *r)
 		if ((*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index)
 			p->space[(*t)->index] = space_new(r, *t);
 	e = own_vdso_find(&r->arena, &p->vdso) ?: memory_read_images(r);
-	e = e ?: memory_plan_family(r);
+	return e ?: plan_objects(r);
+}
+
+int memory_plan(struct restore *r)
+{
+	struct mem_plan *p = r->memory;
+	int e = memory_plan_family(r);
+
 	for (size_t i = 0; !e && i < p->n_space; i++)
 		if (p->space[i])
 			e = plan_space(r, p->space[i]);
@@ -170,6 +196,17 @@ static int own_ranges(struct restore *r, struct range **v, size_t *n, size_t *ca
 	return e ? fail(e, "the text of /proc/self/maps is not understood") : 0;
 }
 
+/* What its mapping needs free, which may be more than it is. */
+static struct range range_of(const struct mem_plan *p, const struct vma *v)
+{
+	struct attachment a;
+
+	if (!vma_is_attached(p, v))
+		return (struct range){ v->start, v->end };
+	a = attachment_of(p, v);
+	return (struct range){ a.base, a.end };
+}
+
 /* The first gap between the ranges (sorted here) that is long enough; 0: none. */
 static uint64_t find_gap(struct range *v, size_t n, uint64_t len)
 {
@@ -194,8 +231,7 @@ int memory_find_room(struct restore *r, uint64_t len, uint64_t *ret_base)
 		const struct space *s = r->memory->space[i];
 
 		for (size_t k = 0; s && k < s->mm.vma.n; k++)
-			*vec_push(&r->arena, &used) =
-				(struct range){ s->mm.vma.v[k].start, s->mm.vma.v[k].end };
+			*vec_push(&r->arena, &used) = range_of(r->memory, &s->mm.vma.v[k]);
 	}
 	base = find_gap(used.v, used.n, len);
 	if (!base)

@@ -89,6 +89,17 @@ int own_vdso_find(struct arena *a, struct own_vdso *ret);
 int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const struct vma *v,
 	      uint64_t *ret);
 
+/* Objects that are mapped whole by a call of their own (mem_kind.attach). */
+struct attachment {
+	const struct mem_object *object;
+	uint64_t base, end;
+	int prot;
+};
+bool vma_is_attached(const struct mem_plan *p, const struct vma *v);
+struct attachment attachment_of(const struct mem_plan *p, const struct vma *v);
+int memory_plan_attached(struct restore *r, const struct space *s);
+void memory_stage_attached(struct prog *p, const struct mem_plan *m, const struct space *s);
+
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */

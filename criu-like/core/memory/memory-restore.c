@@ -20,13 +20,27 @@
 #include "kernel/sys.h"
 #include "pagemap.pb-c.h"
 
-int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t size)
+static const struct mm *content_of(const struct restore *r, uint32_t id)
 {
-	const struct mm *c = NULL;
-
 	vec_foreach(m, &r->memory->content)
 		if (m->id == id)
-			c = m;
+			return m;
+	return NULL; /* nothing but holes */
+}
+
+int memory_check_content(struct restore *r, uint32_t id, uint64_t size)
+{
+	const struct mm *c = content_of(r, id);
+
+	return !c || !c->run.n || c->run.v[c->run.n - 1].end < size + PAGE_BYTES
+		       ? 0
+		       : fail(-EPROTO, "shared memory %" PRIu32 " has pages behind its end", id);
+}
+
+int memory_load_content(struct restore *r, uint32_t id, char *memory, uint64_t size)
+{
+	const struct mm *c = content_of(r, id);
+
 	for (size_t i = 0; c && i < c->run.n; i++) {
 		const struct run *run = &c->run.v[i];
 		int fd = r->memory->shard.v[run->at >> RUN_SHARD_BITS];
@@ -62,7 +76,8 @@ int memory_create(struct restore *r)
 		vec_foreach(o, &r->memory->object[k]) {
 			if (!o->kind->create)
 				break;
-			o->fd = o->kind->create(r, o);
+			if (o->fd < 0)
+				o->fd = o->kind->create(r, o);
 			if (o->fd < 0)
 				return o->fd;
 		}

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "core/memory/memory-dump.h"
+#include "core/stop/victim.h"
 #include "kernel/pagemap.h"
 #include "kernel/sys.h"
 
@@ -225,12 +226,12 @@ int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m)
 {
 	struct page_writer *w = &d->memory->writer;
 	_close_ int pagemap = (int)sys(SYS_openat, t->proc_fd, "pagemap", 02000000);
-	_close_ int mem = (int)sys(SYS_openat, t->proc_fd, "mem", 02000000);
+	int mem = victim_memory(d, t);
 	struct scan *s = d->memory->scan ?: arena_new(&d->arena, struct scan);
 	int r;
 
 	if (pagemap < 0 || mem < 0)
-		return fail(pagemap < 0 ? pagemap : mem, "open the memory of task %d", t->pid);
+		return fail(pagemap < 0 ? pagemap : -EBADF, "open the memory of task %d", t->pid);
 	d->memory->scan = s;
 	s->d = d;
 	s->m = d->memory;

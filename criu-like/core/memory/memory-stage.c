@@ -214,7 +214,7 @@ static void stage_map(struct prog *p, const struct mem_plan *m, const struct spa
 		int prot = v->prot | (has_fill(s, v, &fill) ? PROT_WRITE : 0);
 		uint64_t at = v->start;
 
-		if (v->kind == VMA__KIND__SPECIAL)
+		if (v->kind == VMA__KIND__SPECIAL || vma_is_attached(m, v))
 			continue;
 		for (; piece < s->piece.n && s->piece.v[piece].start < v->end; piece++) {
 			map_part(p, m, s, v,
@@ -347,6 +347,7 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 	if (r->memory->vdso.len)
 		prog_call(p, SYS_munmap, (int64_t)r->memory->park_base,
 			  (int64_t)r->memory->vdso.len);
+	memory_stage_attached(p, r->memory, s);
 	stage_map(p, r->memory, s);
 	stage_drop(p, s);
 	stage_fill(p, s);

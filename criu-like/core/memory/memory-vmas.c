@@ -185,8 +185,13 @@ int memory_lock_future(struct dump *d, const struct task *t, uint32_t *ret_flags
 	struct arena scratch;
 	struct span text;
 	uint32_t flags = 0;
+	bool look;
 	int r;
 
+	*ret_flags = 0;
+	r = victim_lock_future(d, t, &look);
+	if (r || !look)
+		return r;
 	victim_blob_range(t, &start, &len);
 	arena_init(&scratch);
 	r = io_slurp_at(&d->arena, t->proc_fd, "status", &text);

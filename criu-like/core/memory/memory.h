@@ -14,10 +14,14 @@
 /* --- dump ------------------------------------------------------------------------------------ */
 int memory_look(
 	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
+/* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
+int memory_map(struct dump *d);
 int memory_dump(
-	struct dump *d); /* everything stopped, blob withdrawn or left out: maps, pages, images */
+	struct dump *d); /* then: everything stopped, blob withdrawn or left out: maps, pages, images */
 
 /* --- restore --------------------------------------------------------------------------------- */
+/* Reads and checks the images; descriptors may refer to objects in them. */
+int memory_read(struct restore *r);
 /* After files_plan() and inode_plan(). Reports what is missing as blockers. */
 int memory_plan(struct restore *r);
 /* The program break of a task; without it the end of its heap is taken. After memory_plan(). */
@@ -35,6 +39,8 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base);
  */
 int memory_create(struct restore *r);
 void memory_close(struct restore *r);
+/* Coordinator, when everything is mapped: seals that would have forbidden it. */
+int memory_settle(struct restore *r);
 /* In a task, before its children are forked: mappings whose pages relatives share (copy on write).
  */
 int memory_premap(struct self *s);

@@ -71,6 +71,15 @@ void frame_context(const struct user_regs_struct *h, uint64_t mask, uint64_t fp,
 	memcpy(ret, &c, sizeof(c));
 }
 
+uint32_t frame_fp_len(const void *xstate, uint32_t xstate_len)
+{
+	uint64_t in_use;
+
+	memcpy(&in_use, (const char *)xstate + XSTATE_BV, sizeof(in_use));
+	return (in_use & ~7ULL || xstate_len < XSTATE_AVX_END ? xstate_len : XSTATE_AVX_END) +
+	       (uint32_t)sizeof(uint32_t);
+}
+
 uint32_t frame_fp(const void *xstate, uint32_t xstate_len, void *ret)
 {
 	struct {
@@ -84,8 +93,7 @@ uint32_t frame_fp(const void *xstate, uint32_t xstate_len, void *ret)
 	memcpy(&in_use, (const char *)xstate + XSTATE_BV, sizeof(in_use));
 	memcpy(&all, (const char *)xstate + XSTATE_SW, sizeof(all));
 	sw.features = in_use & ~7ULL ? all : 7 & all;
-	sw.xstate_size =
-		in_use & ~7ULL || xstate_len < XSTATE_AVX_END ? xstate_len : XSTATE_AVX_END;
+	sw.xstate_size = frame_fp_len(xstate, xstate_len) - (uint32_t)sizeof(magic2);
 	sw.extended_size = sw.xstate_size + sizeof(magic2);
 	memcpy(ret, xstate, sw.xstate_size);
 	memcpy((char *)ret + XSTATE_SW, &sw, sizeof(sw));
@@ -120,4 +128,10 @@ void frame_jump(struct user_regs_struct *r, uint64_t ip, uint64_t sp, uint64_t a
 	r->rax = 0;
 	r->rdi = a0;
 	r->rsi = a1;
+}
+
+void frame_list(struct user_regs_struct *r, uint64_t ip, uint64_t sp, uint64_t list)
+{
+	enter(r, ip, sp);
+	r->rbx = list;
 }

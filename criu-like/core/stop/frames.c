@@ -23,7 +23,7 @@
 
 enum {
 	PAGE = 4096,
-	CHAIN_BYTES = 16,
+	CHAIN_BYTES = FRAME_CHAIN_BYTES,
 	SLOT_BYTES = CHAIN_BYTES + FRAME_CONTEXT_BYTES,
 	MARGIN_BYTES = 32 * 1024, /* below the deepest stack pointer */
 	FAR_BYTES = 64 * 1024,	  /* the same for pages that hold something */
@@ -34,10 +34,19 @@ _Static_assert(FRAME_SLOTS *SLOT_BYTES <= FRAME_HEAD_BYTES,
 	       "both contexts before the vector registers");
 static const uint64_t page_in_use = 3ULL << 62; /* present or swapped */
 
+static uint32_t align_fp(uint32_t n)
+{
+	return (n + FRAME_FP_ALIGN - 1) & ~(uint32_t)(FRAME_FP_ALIGN - 1);
+}
+
 static uint32_t xstate_room(const struct victim_thread *v)
 {
-	return (v->thread->regs.xstate_len + 64 + FRAME_FP_ALIGN - 1) &
-	       ~(uint32_t)(FRAME_FP_ALIGN - 1);
+	return align_fp(v->thread->regs.xstate_len + 64);
+}
+
+static size_t pages(uint32_t len)
+{
+	return (len + PAGE - 1) / PAGE;
 }
 
 /* How far up frames may go: well below every stack pointer in [stack]. */
@@ -92,8 +101,9 @@ static uint64_t unused(const struct victim_mm *mm, const uint64_t *entry, size_t
 	return 0;
 }
 
-/* The lowest pages that are taken into account. */
-static int look_for_unused(struct dump *d, struct victim_mm *mm, size_t n_frame)
+/* The lowest pages that are taken into account: as many of them as are wanted, or half of that...
+ */
+static int look_for_unused(struct dump *d, struct victim_mm *mm, uint32_t least, uint32_t most)
 {
 	uint64_t entry[PAGES_LOOKED_AT], top = limit(d, mm, MARGIN_BYTES);
 	size_t n = (top - mm->stack) / PAGE;
@@ -105,7 +115,12 @@ static int look_for_unused(struct dump *d, struct victim_mm *mm, size_t n_frame)
 	r = r ? r : io_pread(fd, entry, n * sizeof(*entry), mm->stack / PAGE * sizeof(*entry));
 	if (r < 0)
 		return fail(r, "task %d: pagemap of its stack", mm->task->pid);
-	mm->frames = unused(mm, entry, n, n_frame);
+	for (uint32_t len = most; !mm->frames; len /= 2) {
+		mm->frames_len = len > least ? len : least;
+		mm->frames = unused(mm, entry, n, pages(mm->frames_len));
+		if (len <= least)
+			break;
+	}
 	return 0;
 }
 
@@ -133,26 +148,55 @@ static void grow(struct victim_mm *mm, size_t n_frame)
 	mm->frames = mm->stack - n_frame * PAGE;
 }
 
-int frames_choose(struct dump *d, struct victim_mm *mm)
+int frames_choose(struct dump *d, struct victim_mm *mm, uint32_t least, uint32_t most)
 {
-	uint32_t room = xstate_room(task_main(mm->task)->victim);
-	size_t n;
 	int r = 0;
 
-	mm->frames_len = FRAME_HEAD_BYTES + FRAME_SLOTS * room;
+	if (mm->frames && mm->frames_len >= least)
+		return 0;
+	r = frames_clear(mm);
+	if (r < 0)
+		return fail(r, "task %d: clear its way home", mm->task->pid);
+	mm->frames_len = least;
 	mm->under = NULL;
-	n = (mm->frames_len + PAGE - 1) / PAGE;
 	if (mm->stack_len)
-		r = look_for_unused(d, mm, n);
+		r = look_for_unused(d, mm, least, most);
 	if (!r && mm->stack_len && !mm->frames)
 		take_left_behind(d, mm);
 	if (!r && mm->stack_len && !mm->frames)
-		grow(mm, n);
+		grow(mm, pages(mm->frames_len));
 	if (r < 0 || mm->frames)
 		return r;
 	return refuse(&d->blockers, mm->task->pid, "stack",
 		      "it has no room to keep the way home in and cannot grow",
 		      "raise its limit on stack size");
+}
+
+int frames_for_blob(struct dump *d, struct victim_mm *mm)
+{
+	uint32_t len = FRAME_HEAD_BYTES + FRAME_SLOTS * xstate_room(task_main(mm->task)->victim);
+
+	return frames_choose(d, mm, len, len);
+}
+
+uint32_t frames_len_one(const struct victim_thread *v)
+{
+	const struct regs *own = &v->thread->regs;
+
+	return align_fp(SLOT_BYTES) + frame_fp_len(own->xstate, own->xstate_len);
+}
+
+void frames_build(const struct victim_mm *mm, const struct victim_thread *v, uint64_t at, char *ret)
+{
+	const uint64_t chain[2] = { mm->gadgets.ret, mm->gadgets.restore };
+	const struct regs *own = &v->thread->regs;
+	struct user_regs_struct home;
+	int64_t sleep;
+
+	home = restart_rewound(v, &sleep);
+	memcpy(ret, chain, CHAIN_BYTES);
+	frame_context(&home, own->sigmask, at + align_fp(SLOT_BYTES), ret + CHAIN_BYTES);
+	(void)frame_fp(own->xstate, own->xstate_len, ret + align_fp(SLOT_BYTES));
 }
 
 uint64_t frames_chain(const struct victim_mm *mm, const struct victim_thread *v)
@@ -215,10 +259,17 @@ int frames_hand_over(struct victim_mm *mm, const struct victim_thread *from,
 
 int frames_clear(struct victim_mm *mm)
 {
-	static const char zero[FRAME_HEAD_BYTES + FRAME_SLOTS * (XSTATE_MAX + 64)];
-	const void *under = mm->under ? mm->under : zero;
-	int r = mm->frames ? io_pwrite(mm->mem_fd, under, mm->frames_len, mm->frames) : 0;
+	static const char zero[PAGE];
+	int r = 0;
 
+	if (mm->frames && mm->under)
+		r = io_pwrite(mm->mem_fd, mm->under, mm->frames_len, mm->frames);
+	for (uint32_t done = 0; mm->frames && !mm->under && !r && done < mm->frames_len;) {
+		uint32_t n = mm->frames_len - done < PAGE ? mm->frames_len - done : PAGE;
+
+		r = io_pwrite(mm->mem_fd, zero, n, mm->frames + done);
+		done += n;
+	}
 	if (!r)
 		mm->frames = 0;
 	return r;

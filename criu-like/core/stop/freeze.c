@@ -209,11 +209,31 @@ static int await(struct dump *d, struct victim_thread *v)
 	return restart_repair(d, v);
 }
 
+/*
+ * The threads of a process, as far as some may be unknown: those that are known are stopped, so
+ * with as many of them as there are, there are no others. A single one is the leader.
+ */
+static int list_threads(struct dump *d, const struct victim_task *t, struct pid_list *ret)
+{
+	uint32_t n = 0, known = 0;
+	int r = task_count_threads(t->task->proc_fd, &n);
+
+	vec_foreach(v, &t->thread)
+		known += !(*v)->gone;
+	if (r >= 0 && known && n == known)
+		return 0;
+	if (r >= 0 && n == 1 && !t->thread.n) {
+		*vec_push(&d->arena, ret) = t->task->pid;
+		return 0;
+	}
+	return task_list_threads(&d->arena, t->task->proc_fd, ret);
+}
+
 /* Attaches to threads that are not known yet; yields how many. */
 static int seize_new(struct dump *d, struct victim_task *t)
 {
 	struct pid_list tid = { 0 };
-	int found = 0, r = task_list_threads(&d->arena, t->task->proc_fd, &tid);
+	int found = 0, r = list_threads(d, t, &tid);
 
 	if (r < 0 && r != -ENOENT && r != -ESRCH)
 		return fail(r, "task %d: list of threads", t->task->pid);

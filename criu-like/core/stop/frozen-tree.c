@@ -57,12 +57,18 @@ static void add_threads(struct dump *d, struct victim_task *t)
 static int describe(struct dump *d, struct task *t)
 {
 	struct proc_stat *s = arena_new(&d->arena, struct proc_stat);
+	struct victim_thread *leader = t->state == TASK_ALIVE ? t->thread.v[0]->victim : NULL;
 	struct proc_status status;
 	int r = stopped_parse_stat(d, t, 0, s);
 
-	r = r < 0 ? r : stopped_parse_status(d, t, t->pid, &status);
+	if (r >= 0 && leader)
+		r = stopped_look(d, leader);
+	else if (r >= 0)
+		r = stopped_parse_status(d, t, t->pid, &status);
 	if (r < 0)
 		return r;
+	if (leader)
+		status = *leader->status;
 	t->stat = s;
 	t->pgid = s->pgrp;
 	t->sid = s->session;

@@ -3,6 +3,11 @@
  * `mov $11, %eax; syscall; ret` (munmap: its two arguments survive mmap in rdi and rsi) and
  * `mov $15, %eax; syscall` (rt_sigreturn). And the forms in which glibc and Go contain them, for
  * tasks without a vdso.
+ *
+ * Behind them what runs a list of calls, at rbx: 0: mov (%rbx), %rax; mov 8(%rbx), %rdi;
+ * mov 16(%rbx), %rsi; mov 24(%rbx), %rdx; mov 32(%rbx), %r10; mov 40(%rbx), %r8;
+ * mov 48(%rbx), %r9; syscall; mov %rax, (%rbx); add $56, %rbx; jmp 0b. The last call does not
+ * return.
  */
 #include <string.h>
 
@@ -27,6 +32,20 @@ const uint8_t gadget_tail[GADGET_TAIL_BYTES] = {
 	0x00,
 	0x0f,
 	0x05,
+	/* clang-format off */
+	[GADGET_LIST_AT] =
+	0x48, 0x8b, 0x03,
+	0x48, 0x8b, 0x7b, 0x08,
+	0x48, 0x8b, 0x73, 0x10,
+	0x48, 0x8b, 0x53, 0x18,
+	0x4c, 0x8b, 0x53, 0x20,
+	0x4c, 0x8b, 0x43, 0x28,
+	0x4c, 0x8b, 0x4b, 0x30,
+	0x0f, 0x05,
+	0x48, 0x89, 0x03,
+	0x48, 0x83, 0xc3, 0x38,
+	0xeb, 0xda,
+	/* clang-format on */
 };
 
 static const uint8_t call[] = { 0x0f, 0x05, 0xc3 };

@@ -102,6 +102,7 @@ static int use_tail(struct victim_mm *mm)
 					.ret = tail + GADGET_RET_AT,
 					.unmap = tail + GADGET_UNMAP_AT,
 					.restore = tail + GADGET_RESTORE_AT,
+					.list = tail + GADGET_LIST_AT,
 					.tail = tail };
 	return 1;
 }

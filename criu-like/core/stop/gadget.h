@@ -15,7 +15,8 @@ enum {
 	GADGET_CALL_AT = 0,
 	GADGET_UNMAP_AT = 8,
 	GADGET_RESTORE_AT = 16,
-	GADGET_RET_AT = 2
+	GADGET_RET_AT = 2,
+	GADGET_LIST_AT = 24
 };
 extern const uint8_t gadget_tail[GADGET_TAIL_BYTES];
 /* Notes the pieces found in code that lies at `address`; true when none is missing any more. */

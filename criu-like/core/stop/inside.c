@@ -67,7 +67,7 @@ static void choose_marker(struct victim_thread *v)
 	v->marker = v->marker ? v->marker : ignored_signal(v, no);
 }
 
-static int prepare(struct dump *d, struct victim_thread *v)
+int inside_prepare(struct dump *d, struct victim_thread *v)
 {
 	struct trace_dispatch config;
 
@@ -91,7 +91,7 @@ static int set_regs(const struct victim_thread *v, const struct user_regs_struct
 }
 
 /* Registers first, then the mask. */
-static int leave_home(struct victim_thread *v, const struct user_regs_struct *r)
+int inside_leave_home(struct victim_thread *v, const struct user_regs_struct *r)
 {
 	int e;
 
@@ -254,7 +254,7 @@ static int call_mmap(struct dump *d, struct victim_mm *mm, struct victim_thread 
 	int r;
 
 	frame_call(&regs, mm->gadgets.call, frames_chain(mm, v), SYS_mmap, a);
-	r = leave_home(v, &regs);
+	r = inside_leave_home(v, &regs);
 	if (r < 0)
 		return r;
 	mm->keeper = v; /* from here on it may be mapped, and is unmapped at the end in any case */
@@ -295,10 +295,18 @@ static int refuse_unfinished(struct dump *d, struct victim_mm *mm)
 		      "try again; if it is stopped, continue it for a moment (SIGCONT)");
 }
 
-static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
+int inside_survey(struct dump *d, struct victim_mm *mm)
+{
+	int r = gadget_survey(d, mm);
+
+	r = r < 0 || mm->gadgets.call ? r : gadget_prepare(d, mm);
+	return r < 0 ? r : refuse_unfinished(d, mm);
+}
+
+static int place_blob(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 {
 	uint64_t len = PROG_AREA_START + program_len + BLOB_STACK_BYTES;
-	int r = gadget_survey(d, mm);
+	int r = inside_survey(d, mm);
 
 	len = len < BLOB_BYTES_MIN ? BLOB_BYTES_MIN : (len + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	if (r < 0)
@@ -306,9 +314,7 @@ static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 	if (mm->hole_len < len)
 		return refuse(&d->blockers, mm->task->pid, "address space",
 			      "it has no room for injected code", NULL);
-	r = mm->gadgets.call ? 0 : gadget_prepare(d, mm);
-	r = r < 0 ? r : refuse_unfinished(d, mm);
-	r = r < 0 || mm->frames ? r : frames_choose(d, mm);
+	r = frames_for_blob(d, mm);
 	mm->blob = mm->hole_end - len;
 	mm->blob_len = len;
 	return r;
@@ -316,9 +322,9 @@ static int survey(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 
 int inside_map(struct dump *d, struct victim_mm *mm, struct victim_thread *v, uint32_t program_len)
 {
-	int r = prepare(d, v);
+	int r = inside_prepare(d, v);
 
-	r = r < 0 ? r : survey(d, mm, program_len);
+	r = r < 0 ? r : place_blob(d, mm, program_len);
 	r = r < 0 ? r : frames_write(mm, v, true);
 	r = r < 0 ? r : call_mmap(d, mm, v);
 	if (r < 0 && mm->keeper == v)
@@ -338,7 +344,7 @@ int inside_become_keeper(struct dump *d, struct victim_mm *mm, struct victim_thr
 {
 	struct user_regs_struct regs;
 	struct victim_thread *before = mm->keeper && !mm->keeper->gone ? mm->keeper : NULL;
-	int r = mm->keeper == v ? 0 : prepare(d, v);
+	int r = mm->keeper == v ? 0 : inside_prepare(d, v);
 
 	if (r < 0 || mm->keeper == v)
 		return r;
@@ -349,7 +355,7 @@ int inside_become_keeper(struct dump *d, struct victim_mm *mm, struct victim_thr
 	if (r < 0)
 		return r;
 	regs = leaning(mm, v);
-	r = leave_home(v, &regs);
+	r = inside_leave_home(v, &regs);
 	r = r < 0 ? r : frames_hand_over(mm, before, v);
 	if (r < 0) {
 		(void)inside_go_home(v); /* tried again at the release */

@@ -10,6 +10,12 @@
  *            blob is mapped, and nobody else is inside then.
  *   inside   the keeper runs a program in the blob, whose last operation does what leaning does.
  */
+/* Reads where things are, makes the way home available. Once is enough. */
+int inside_survey(struct dump *d, struct victim_mm *mm);
+/* Chooses the signal that ends what the thread runs. */
+int inside_prepare(struct dump *d, struct victim_thread *v);
+/* The way home is written: registers first, then the mask. */
+int inside_leave_home(struct victim_thread *v, const struct user_regs_struct *r);
 int inside_map(struct dump *d, struct victim_mm *mm, struct victim_thread *v, uint32_t program_len);
 int inside_unmap(struct dump *d, struct victim_mm *mm);
 int inside_become_keeper(struct dump *d, struct victim_mm *mm, struct victim_thread *v);

@@ -70,7 +70,7 @@ static int look_at(struct dump *d, pid_t pid)
 	struct span text;
 	int r = proc_open(pid, &dir), e;
 
-	r = r ?: proc_read(&d->arena, &dir, "status", &text);
+	r = r ?: proc_read_record(&d->arena, &dir, "status", &text);
 	if ((r == -ENOENT || r == -ESRCH) && pid == d->opt->pid)
 		return block(d, pid, "there is no such process", NULL);
 	if (r == -ENOENT || r == -ESRCH)

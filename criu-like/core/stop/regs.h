@@ -30,7 +30,11 @@ enum { FRAME_CONTEXT_BYTES = 304, FRAME_FP_ALIGN = 64 };
 void frame_context(const struct user_regs_struct *home, uint64_t mask, uint64_t fp, void *ret);
 /* Room: xstate_len + 64 bytes. Yields how many bytes it takes. */
 uint32_t frame_fp(const void *xstate, uint32_t xstate_len, void *ret);
+/* How many bytes it will take. */
+uint32_t frame_fp_len(const void *xstate, uint32_t xstate_len);
 /* In place of `r`: a system call by the instruction at ip; a jump to code with two arguments. */
 void frame_call(struct user_regs_struct *r, uint64_t ip, uint64_t sp, long call,
 		const uint64_t a[6]);
 void frame_jump(struct user_regs_struct *r, uint64_t ip, uint64_t sp, uint64_t a0, uint64_t a1);
+/* In place of `r`: the code that runs the list of calls at `list` (gadget-*.c). */
+void frame_list(struct user_regs_struct *r, uint64_t ip, uint64_t sp, uint64_t list);

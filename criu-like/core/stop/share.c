@@ -60,7 +60,18 @@ static uint32_t *id_of(struct task *t, int type)
 	}
 }
 
-static int number(struct dump *d, int type)
+/* Who shares handlers shares the address space (clone demands it, exec parts both). */
+static bool *shared_spaces(struct dump *d)
+{
+	bool *shared = arena_array(&d->arena, bool, d->tree.task.n);
+
+	vec_foreach(t, &d->tree.task)
+		if ((*t)->mm != (*t)->index)
+			shared[(*t)->mm] = true;
+	return shared;
+}
+
+static int number(struct dump *d, int type, const bool *shared)
 {
 	struct task **sorted = arena_array(&d->arena, struct task *, d->tree.task.n);
 	size_t n = 0, at;
@@ -69,7 +80,7 @@ static int number(struct dump *d, int type)
 		int r;
 
 		*id_of(*i, type) = (*i)->index;
-		if (!task_main(*i))
+		if (!task_main(*i) || (shared && !shared[(*i)->mm]))
 			continue;
 		r = find(sorted, n, *i, type, &at);
 		if (r < 0)
@@ -105,11 +116,9 @@ static int check_thread(struct dump *d, const struct thread *main, const struct 
 
 int share_number(struct dump *d)
 {
-	static const int type[] = { KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND };
-	int r = 0;
+	int r = number(d, KCMP_VM, NULL) ?: number(d, KCMP_FILES, NULL) ?: number(d, KCMP_FS, NULL);
 
-	for (size_t i = 0; i < array_size(type) && !r; i++)
-		r = number(d, type[i]);
+	r = r ?: number(d, KCMP_SIGHAND, shared_spaces(d));
 	vec_foreach(t, &d->tree.thread) {
 		const struct thread *m = task_main((*t)->task);
 

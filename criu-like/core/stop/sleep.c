@@ -54,12 +54,12 @@ static int read_sched(struct dump *d, int proc_fd, pid_t tid, struct sleeper *re
 	int r;
 
 	(void)snprintf(path, sizeof(path), "task/%d/sched", tid); /* always fits */
-	r = io_slurp_at(&d->arena, proc_fd, path, &text);
+	r = io_slurp_record(&d->arena, proc_fd, path, &text);
 	r = r < 0 ? r : proc_sched_parse(text, &ret->sched);
 	if (r)
 		return r;
 	(void)snprintf(path, sizeof(path), "task/%d/stat", tid); /* always fits */
-	r = io_slurp_at(&d->arena, proc_fd, path, &text);
+	r = io_slurp_record(&d->arena, proc_fd, path, &text);
 	r = r < 0 ? r : proc_stat_parse(text, &stat);
 	ret->cpu = r ? -1 : stat.processor;
 	return r;
@@ -112,7 +112,7 @@ void sleep_look(struct dump *d, int proc_fd, pid_t tid)
 	char path[40];
 
 	(void)snprintf(path, sizeof(path), "task/%d/syscall", tid); /* always fits */
-	if (io_slurp_at(&d->arena, proc_fd, path, &text) < 0 || !sleeps_for_a_time(text.p) ||
+	if (io_slurp_record(&d->arena, proc_fd, path, &text) < 0 || !sleeps_for_a_time(text.p) ||
 	    read_sched(d, proc_fd, tid, &s))
 		return; /* running, dead, or not told */
 	s.call = call_of(d, proc_fd, tid, text.p);

@@ -79,37 +79,40 @@ struct victim_thread *stopped_find(const struct victim_tree *vt, pid_t tid)
 	return map_get(&vt->by_tid, (uint64_t)tid, 0);
 }
 
+int stopped_look(struct dump *d, struct victim_thread *v)
+{
+	struct proc_status *s;
+	struct span text;
+	char path[40];
+	int r;
+
+	if (v->status)
+		return 0;
+	(void)snprintf(path, sizeof(path), "task/%d/status", v->tid); /* always fits */
+	r = io_slurp_record(&d->arena, v->task->proc_fd, path, &text);
+	if (r < 0)
+		return r;
+	s = arena_new(&d->arena, struct proc_status);
+	r = text.len ? proc_status_parse(&d->arena, text, s) : -ESRCH;
+	v->status = r < 0 ? NULL : s;
+	return r;
+}
+
 int stopped_status(struct dump *d, struct victim_thread *v, const struct proc_status **ret)
 {
-	char buf[4096], path[40];
-	struct proc_status *s;
-	_close_ int fd = -1;
-	long n;
+	int r = stopped_look(d, v);
 
-	if (v->status) {
-		*ret = v->status;
-		return 0;
-	}
-	(void)snprintf(path, sizeof(path), "task/%d/status", v->tid); /* always fits */
-	fd = (int)sys(SYS_openat, v->task->proc_fd, path, O_RDONLY | O_CLOEXEC, 0);
-	n = fd < 0 ? fd : sys(SYS_read, fd, buf, sizeof(buf));
-	if (n <= 0)
-		return fail(n ? n : -ESRCH, "task %d: status of thread %d", v->task->pid, v->tid);
-	s = arena_new(&d->arena, struct proc_status);
-	n = proc_status_parse(
-		&d->arena, (struct span){ arena_memdup(&d->arena, buf, (size_t)n), (size_t)n }, s);
-	if (n < 0)
-		return fail(n, "task %d: status of thread %d is not understood", v->task->pid,
-			    v->tid);
-	*ret = v->status = s;
+	if (r < 0)
+		return fail(r, "task %d: status of thread %d", v->task->pid, v->tid);
+	*ret = v->status;
 	return 0;
 }
 
 int stopped_parse_status(struct dump *d, const struct task *t, pid_t tid, struct proc_status *ret)
 {
 	struct span text;
-	int r = io_slurp_at(&d->arena, t->proc_fd, arena_printf(&d->arena, "task/%d/status", tid),
-			    &text);
+	int r = io_slurp_record(&d->arena, t->proc_fd,
+				arena_printf(&d->arena, "task/%d/status", tid), &text);
 
 	return r < 0 ? r : proc_status_parse(&d->arena, text, ret);
 }
@@ -118,7 +121,7 @@ int stopped_parse_stat(struct dump *d, const struct task *t, pid_t tid, struct p
 {
 	struct span text;
 	const char *path = tid ? arena_printf(&d->arena, "task/%d/stat", tid) : "stat";
-	int r = io_slurp_at(&d->arena, t->proc_fd, path, &text);
+	int r = io_slurp_record(&d->arena, t->proc_fd, path, &text);
 
 	return r < 0 ? r : proc_stat_parse(text, ret);
 }

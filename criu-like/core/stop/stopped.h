@@ -21,6 +21,7 @@ struct gadgets {
 	uint64_t ret;
 	uint64_t unmap;	  /* munmap(first argument, second argument); ret */
 	uint64_t restore; /* rt_sigreturn */
+	uint64_t list;	  /* runs a list of calls (calls.c); 0: only in a tail of ours */
 	uint64_t tail;	  /* where we wrote them; 0: they were there */
 };
 
@@ -29,9 +30,13 @@ struct gadgets {
  * that one write within a page changes both at once, then the vector registers.
  * A chain is what the thread's stack pointer shows: [unmap or plain ret][restore][context].
  */
-enum { FRAME_SLOTS = 2, FRAME_HEAD_BYTES = 704 };
+enum { FRAME_SLOTS = 2, FRAME_HEAD_BYTES = 704, FRAME_CHAIN_BYTES = 16 };
 /* Programs begin behind the report. */
 enum { PROG_AREA_START = AREA_REPORT + 256 };
+
+/* Whether mappings to come are locked. ASK_AGAIN: they are, or it cannot be told: map the blob. */
+enum victim_lock { LOCK_UNKNOWN, LOCK_NONE, LOCK_ASK_AGAIN };
+struct calls;
 
 /* One address space of the tree, numbered like task.mm. */
 struct victim_mm {
@@ -51,6 +56,9 @@ struct victim_mm {
 	uint64_t blob, blob_len;		 /* len 0: not mapped */
 	struct victim_thread *keeper;		 /* whose way home unmaps the blob */
 	char *area;				 /* host copy of the blob's area */
+	bool needs_blob; /* some program is more than a list of calls */
+	enum victim_lock lock_future;
+	const struct calls *lock_prober; /* whose list tries it */
 };
 
 struct victim_thread {
@@ -89,6 +97,8 @@ struct victim_tree {
 	VEC(struct victim_task *) task;
 	struct victim_mm **mm; /* by task.mm */
 	struct victim_thread **in_mm; /* by task.mm: the first of its live threads */
+	char *buffer; /* what one list of calls is built in */
+	size_t buffer_len;
 	uint64_t deadline_ns, old_sigmask;
 	pid_t self;
 	bool waiting;  /* SIGCHLD is blocked */
@@ -102,7 +112,8 @@ struct victim_tree {
 int stopped_wait(pid_t tid, uint64_t until_ns, struct trace_stop *ret);
 /* Goes to the cpu the thread ran on last: waking it there costs a tenth. Back home with -1. */
 void stopped_follow(struct victim_tree *vt, int cpu);
-/* /proc/TGID/task/TID/status, read once after the stop. */
+/* /proc/TGID/task/TID/status, read once after the stop; the first one logs nothing. */
+int stopped_look(struct dump *d, struct victim_thread *v);
 int stopped_status(struct dump *d, struct victim_thread *v, const struct proc_status **ret);
 /* The files as they are now (tid 0: the process' own stat). 0 or -errno, nothing is logged. */
 struct proc_stat;

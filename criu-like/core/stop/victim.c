@@ -1,8 +1,10 @@
 /*
- * Programs inside stopped tasks: map the blob, write the program behind it, let the thread run from
- * the first operation to the marker, read the answers, and take all of it out again. Every program
- * is extended by the way home for the case that nobody listens any more: the marker to itself,
- * ignored then, and the jump out of the blob that unmaps it and restores the thread from its frame.
+ * Programs inside stopped tasks. Those that only ask run as lists of calls, many threads and
+ * processes at a time (calls.c). For all others, and where that is not possible: map the blob,
+ * write the program behind it, let the thread run from the first operation to the marker, read the
+ * answers, and take all of it out again. Every program is extended by the way home for the case
+ * that nobody listens any more: the marker to itself, ignored then, and the jump out of the blob
+ * that unmaps it and restores the thread from its frame.
  */
 #include "core/stop/victim.h"
 
@@ -13,6 +15,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/time.h"
+#include "core/stop/calls.h"
 #include "core/stop/inside.h"
 #include "core/stop/frames.h"
 #include "core/stop/gadget.h"
@@ -21,7 +24,7 @@
 #include "kernel/proc-status.h"
 #include "kernel/sys.h"
 
-enum { NOTE_PRSTATUS = 1, TAIL_OPS = 2 };
+enum { NOTE_PRSTATUS = 1, TAIL_OPS = 2, ROUND = 64 };
 static const uint64_t halt_ns = 2000000000;
 
 static int mm_open(struct dump *d, struct task *t, struct victim_mm **ret)
@@ -120,6 +123,15 @@ static int judge(const struct victim_mm *mm, const struct victim_thread *v, cons
 	return 0;
 }
 
+static void follow(struct dump *d, const struct thread *t)
+{
+	struct victim_thread *v = t->victim;
+
+	if (v->cpu < 0 && t->task->stat)
+		v->cpu = t->task->stat->processor;
+	stopped_follow(d->victims, v->cpu);
+}
+
 static int run(struct dump *d, struct thread *t, struct prog *p)
 {
 	uint32_t len = prog_size(p) + (TAIL_OPS + 1) * (uint32_t)sizeof(struct prog_op);
@@ -130,9 +142,7 @@ static int run(struct dump *d, struct thread *t, struct prog *p)
 
 	if (r < 0)
 		return r;
-	if (v->cpu < 0 && t->task->stat)
-		v->cpu = t->task->stat->processor;
-	stopped_follow(d->victims, v->cpu);
+	follow(d, t);
 	if (mm->blob_len && PROG_AREA_START + len + 8192 > mm->blob_len) {
 		r = victim_withdraw(d, t->task);
 		if (r < 0)
@@ -149,13 +159,155 @@ static int run(struct dump *d, struct thread *t, struct prog *p)
 	return r;
 }
 
-int victim_run(struct dump *d, struct thread *t, struct prog *p)
+static int run_in_blob(struct dump *d, const struct victim_job *job)
 {
-	struct fault_place before = fault_enter(FAULT_VICTIM, (int)t->task->index);
-	int r = run(d, t, p);
+	struct fault_place before = fault_enter(FAULT_VICTIM, (int)job->thread->task->index);
+	int r = run(d, job->thread, job->prog);
 
 	fault_leave(before);
 	return r;
+}
+
+static struct victim_mm *mm_of(const struct dump *d, const struct victim_job *job)
+{
+	return d->victims->mm[job->thread->task->mm];
+}
+
+/* Whether this address space is asked by lists. */
+static int by_lists(struct dump *d, struct victim_mm *mm, bool *ret)
+{
+	int r = 0;
+
+	*ret = false;
+	if (mm->needs_blob || mm->blob_len)
+		return 0;
+	r = mm->gadgets.call ? 0 : inside_survey(d, mm);
+	mm->needs_blob = !mm->gadgets.list;
+	*ret = r >= 0 && !mm->needs_blob;
+	return r;
+}
+
+static void make_room(struct dump *d, size_t len)
+{
+	struct victim_tree *vt = d->victims;
+
+	if (len > vt->buffer_len) {
+		vt->buffer = arena_alloc(&d->arena, 2 * len);
+		vt->buffer_len = 2 * len;
+	}
+}
+
+/* Places as many jobs of one address space as there is room for; yields how many. */
+static int place(struct dump *d, const struct victim_job *job, size_t n, struct calls *ret)
+{
+	uint32_t all = 0, k = 0;
+	struct victim_mm *mm = mm_of(d, job);
+	int r;
+
+	for (; k < n && job[k].thread->task->mm == job->thread->task->mm; k++) {
+		ret[k] = (struct calls){ .thread = job[k].thread, .prog = job[k].prog };
+		calls_measure(&ret[k]);
+		make_room(d, ret[k].len);
+		all += ret[k].len;
+	}
+	r = frames_choose(d, mm, ret[0].len, all);
+	if (r < 0)
+		return r;
+	all = 0;
+	for (n = k, k = 0; k < n && all + ret[k].len <= mm->frames_len; k++) {
+		ret[k].at = mm->frames + all;
+		all += ret[k].len;
+	}
+	return (int)k;
+}
+
+/* Starts jobs in as many address spaces as one round takes; yields how many were placed. */
+static int start_round(struct dump *d, const struct victim_job *job, size_t n, struct calls *c)
+{
+	size_t done = 0;
+
+	while (done < n && done < ROUND) {
+		size_t left = n - done < ROUND - done ? n - done : ROUND - done;
+		bool lists;
+		int r = by_lists(d, mm_of(d, job + done), &lists), k;
+
+		if (r >= 0 && !lists && !done)
+			return 0;
+		if (r >= 0 && !lists)
+			break;
+		k = r < 0 ? r : place(d, job + done, left, c + done);
+		if (k < 0)
+			return k;
+		for (int i = 0; i < k && r >= 0; i++)
+			r = calls_start(d, mm_of(d, job + done), &c[done + (size_t)i],
+					d->victims->buffer);
+		if (r < 0)
+			return r;
+		done += (size_t)k;
+		if (done < n && job[done].thread->task->mm == job[done - 1].thread->task->mm)
+			break; /* its frames are full */
+	}
+	return (int)done;
+}
+
+static int one_round(struct dump *d, const struct victim_job *job, size_t n)
+{
+	struct fault_place before = fault_enter(FAULT_VICTIM, (int)job->thread->task->index);
+	struct calls c[ROUND] = { 0 };
+	int r;
+
+	if (n == 1)
+		follow(d, job->thread);
+	r = start_round(d, job, n, c);
+	for (size_t i = 0; i < ROUND; i++) {
+		struct victim_mm *mm = c[i].started ? d->victims->mm[c[i].thread->task->mm] : NULL;
+		int e = mm ? calls_finish(d, mm, &c[i], d->victims->buffer) : 0;
+
+		r = r < 0 || e >= 0 ? r : e;
+	}
+	fault_leave(before);
+	return r;
+}
+
+static int by_space(const void *a, const void *b)
+{
+	const struct thread *x = ((const struct victim_job *)a)->thread;
+	const struct thread *y = ((const struct victim_job *)b)->thread;
+
+	if (x->task->mm != y->task->mm)
+		return x->task->mm < y->task->mm ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+int victim_run_all(struct dump *d, struct victim_job *job, size_t n)
+{
+	struct victim_mm *mm = NULL;
+
+	qsort(job, n, sizeof(*job), by_space);
+	for (size_t i = 0; i < n; i++) {
+		int r = mm_open(d, job[i].thread->task, &mm);
+
+		if (r < 0)
+			return r;
+		mm->needs_blob |= !calls_expressible(job[i].prog);
+	}
+	for (size_t i = 0; i < n;) {
+		int r = one_round(d, job + i, n - i);
+
+		if (!r) {
+			r = run_in_blob(d, &job[i]);
+			r = r < 0 ? r : 1;
+		}
+		if (r < 0)
+			return r;
+		i += (size_t)r;
+	}
+	return 0;
+}
+
+int victim_run(struct dump *d, struct thread *t, struct prog *p)
+{
+	return victim_run_all(d, &(struct victim_job){ t, p }, 1);
 }
 
 static int by_cpu(const void *a, const void *b)
@@ -168,13 +320,26 @@ static int by_cpu(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-int victim_run_all(struct dump *d, struct victim_job *job, size_t n)
+/*
+ * How mappings to come are locked shows on the blob alone. Without one, a list has found out
+ * whether they are at all, and then the blob is mapped after all.
+ */
+int victim_lock_future(struct dump *d, const struct task *t, bool *ret_look)
 {
+	struct victim_mm *mm = d->victims->mm[t->mm];
+	struct prog nothing;
 	int r = 0;
 
-	qsort(job, n, sizeof(*job), by_cpu);
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = victim_run(d, job[i].thread, job[i].prog);
+	*ret_look = false;
+	if (!mm || (!mm->blob_len && mm->lock_future == LOCK_NONE))
+		return 0;
+	if (!mm->blob_len) {
+		mm->needs_blob = true;
+		prog_init(&nothing, &d->arena, t->index);
+		prog_call0(&nothing, SYS_getpid);
+		r = run_in_blob(d, &(struct victim_job){ task_main(t), &nothing });
+	}
+	*ret_look = r >= 0;
 	return r;
 }
 
@@ -203,9 +368,9 @@ static int withdraw(struct dump *d, struct victim_mm *mm)
 		stopped_follow(d->victims, mm->keeper->cpu);
 	if (r >= 0 && mm->blob_len)
 		r = inside_unmap(d, mm);
-	for (int i = 0; i < FRAME_SLOTS && r >= 0; i++)
-		if (mm->slot[i] && !mm->slot[i]->gone)
-			r = inside_go_home(mm->slot[i]);
+	for (v = d->victims->in_mm[mm->task->index]; v && r >= 0; v = v->next_in_mm)
+		if (v->away && !v->gone)
+			r = inside_go_home(v);
 	r = r < 0 ? r : frames_clear(mm);
 	r = r < 0 ? r : gadget_remove(mm);
 	return r;
@@ -235,6 +400,13 @@ int victim_withdraw_all(struct dump *d)
 		r = victim_withdraw(d, job[i].thread->task);
 	stopped_follow(d->victims, -1);
 	return r;
+}
+
+int victim_memory(const struct dump *d, const struct task *t)
+{
+	const struct victim_mm *mm = d->victims->mm[t->mm];
+
+	return mm ? mm->mem_fd : -1;
 }
 
 void victim_blob_range(const struct task *t, uint64_t *ret_start, uint64_t *ret_len)

@@ -35,6 +35,9 @@ struct victim_job {
 };
 int victim_run_all(struct dump *d, struct victim_job *job, size_t n);
 
+/* ret_look: mappings to come may be locked, and the blob is mapped to look at. */
+int victim_lock_future(struct dump *d, const struct task *t, bool *ret_look);
+
 /* Unmaps the blob from the mm of this task again (before its memory is looked at, or at the end).
  */
 int victim_withdraw(struct dump *d, struct task *t);
@@ -47,6 +50,9 @@ int victim_release(struct dump *d, enum victim_end end);
 
 /* Before the freeze, from outside: no such task, kernel thread, own ancestor, traced: blockers. */
 int victim_look(struct dump *d);
+
+/* The process' memory as a file, to read and write; stays the engine's. -1: none. */
+int victim_memory(const struct dump *d, const struct task *t);
 
 /* The range of the blob in this task's address space (len 0: none); dumps of memory leave it out.
  */
