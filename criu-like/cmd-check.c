@@ -64,6 +64,7 @@ static int check_dump(const struct invocation *in)
 	struct dump_options o = { .pid = s->pid, .images_fd = -1, .work_fd = -1,
 				  .shell_job = s->shell_job, .file_locks = s->file_locks,
 				  .link_remap = s->link_remap,
+				  .ext_unix_sk = s->ext_unix_sk,
 				  .ghost_limit_bytes = s->ghost_limit_bytes,
 				  .external = terminated(in->arena, &s->external) };
 	struct blockers b = { 0 };

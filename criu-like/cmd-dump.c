@@ -20,6 +20,7 @@ static struct dump_options options_of(const struct invocation *in, const struct 
 		.shell_job = s->shell_job,
 		.file_locks = s->file_locks,
 		.link_remap = s->link_remap,
+		.ext_unix_sk = s->ext_unix_sk,
 		.no_sync = s->no_sync,
 		.show_stats = s->statistics,
 		.ghost_limit_bytes = s->ghost_limit_bytes,

@@ -32,6 +32,7 @@ struct settings {
 	pid_t pid; /* 0: not given */
 	bool leave_running, leave_stopped, detach, sibling, shell_job, plan, json;
 	bool file_locks, link_remap, no_sync, statistics;
+	const char *ext_unix_sk; /* NULL: not given; inodes of peers, "": all */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* 0: not given */
 	option_list action_script, external, inherit_fd;

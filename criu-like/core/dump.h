@@ -14,7 +14,7 @@ struct dump_options {
 	pid_t pid;
 	int images_fd, work_fd;
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
-	bool ext_unix_sk; /* datagram sockets may be connected to servers outside */
+	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes, "": all, or NULL */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */

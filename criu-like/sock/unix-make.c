@@ -266,7 +266,7 @@ static int join_accepted(struct unix_world *w, struct joining *j)
 	return r ?: flush_joining(w, j);
 }
 
-/* Who connected is not told before somebody accepts: the client's first owner, most likely. */
+/* Who connected is not always told before somebody accepts: the first owner, most likely. */
 static const UnixCred *owner_cred(struct unix_world *w, const struct unix_end *e)
 {
 	const struct task *t = files_owner(w->r, e->obj);
@@ -287,10 +287,10 @@ static int join_waiting(struct unix_world *w, struct joining *j)
 
 	vec_foreach(e, &w->end) {
 		for (size_t i = 0; i < (*e)->m->n_pending && !r; i++) {
-			struct unix_end *c =
-				map_get(&w->by_inode, (*e)->m->pending[i]->client, 0);
+			struct unix_end *c = (*e)->client[i];
+			const UnixCred *as = (*e)->m->pending[i]->cred;
 
-			r = join(w, j, c, owner_cred(w, c));
+			r = join(w, j, c, as || !c->m ? as : owner_cred(w, c));
 		}
 		r = r ?: flush_joining(w, j);
 	}

@@ -81,11 +81,11 @@ static int replaced(struct unix_world *w, const struct unix_end *e)
 		      "hand this end over as well: --inherit-fd");
 }
 
-static struct unix_end *add_passing(struct unix_world *w, struct unix_end *of)
+static struct unix_end *add_passing(struct unix_world *w, struct unix_end *of, int32_t type)
 {
 	struct unix_end *p = arena_new(&w->r->arena, struct unix_end);
 
-	*p = (struct unix_end){ .world = w, .type = of->type, .peer = of, .fd = -1 };
+	*p = (struct unix_end){ .world = w, .type = type, .peer = of, .fd = -1 };
 	*vec_push(&w->r->arena, &w->passing) = p;
 	return p;
 }
@@ -104,7 +104,7 @@ static int find_peer(struct unix_world *w, struct unix_end *e)
 		return 0;
 	if (m->has_peer)
 		return replaced(w, e);
-	e->peer = add_passing(w, e);
+	e->peer = add_passing(w, e, e->type);
 	return 0;
 }
 
@@ -206,18 +206,32 @@ static int find_pairs(struct unix_world *w)
 	return 0;
 }
 
+/* Their descriptors would have to be needed as well. */
+static bool sendable(const UnixPending *p)
+{
+	for (size_t i = 0; i < p->n_queue; i++)
+		if (p->queue[i]->n_file)
+			return false;
+	return true;
+}
+
 static int check_pending(struct unix_world *w)
 {
-	vec_foreach(e, &w->end)
+	vec_foreach(e, &w->end) {
+		(*e)->client = arena_array(&w->r->arena, struct unix_end *, (*e)->m->n_pending);
 		for (size_t i = 0; i < (*e)->m->n_pending; i++) {
 			const UnixPending *pending = (*e)->m->pending[i];
-			struct unix_end *c = map_get(&w->by_inode, pending->client, 0);
+			struct unix_end *c = pending->has_client
+						     ? map_get(&w->by_inode, pending->client, 0)
+						     : add_passing(w, NULL, (*e)->type);
 
-			if (!pending->has_client || !c || !c->waits || c->type != (*e)->type ||
-			    c->peer_name)
+			if (!c || (c->m && !c->waits) || c->type != (*e)->type || c->peer_name ||
+			    !sendable(pending))
 				return bad((*e)->m, "an unknown client waits for it");
 			c->peer_name = (*e)->name;
+			(*e)->client[i] = c;
 		}
+	}
 	vec_foreach(e, &w->end)
 		if ((*e)->waits && !(*e)->peer_name)
 			return bad((*e)->m, "no server knows that it waits");

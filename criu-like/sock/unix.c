@@ -110,6 +110,22 @@ static void note(struct dump *d, const struct fd_probe *p, uint64_t peer, const 
 				    peer,    reason,	remedy };
 }
 
+/* --ext-unix-sk alone, or with the inode of this peer. */
+static bool may_stay_outside(const struct dump *d, const struct unix_diag *u)
+{
+	struct span rest = span_of(d->opt->ext_unix_sk ? d->opt->ext_unix_sk : ""), one;
+	uint32_t ino;
+
+	if (!d->opt->ext_unix_sk || u->type != SOCK_DGRAM || !u->peer)
+		return false;
+	if (!rest.len)
+		return true;
+	while (span_cut(&rest, ',', &one))
+		if (!span_u32(one, 10, &ino) && ino == u->peer)
+			return true;
+	return !span_u32(rest, 10, &ino) && ino == u->peer;
+}
+
 /* The peer may be found later: in another task, in a queue. */
 static void note_peer(struct dump *d, const struct fd_probe *p, const struct unix_diag *u,
 		      bool named)
@@ -118,7 +134,7 @@ static void note_peer(struct dump *d, const struct fd_probe *p, const struct uni
 		&d->arena, "its peer (socket:[%" PRIu32 "]) is held outside of the tree", u->peer);
 
 	if (u->type == SOCK_DGRAM && named) {
-		if (!d->opt->ext_unix_sk)
+		if (!may_stay_outside(d, u))
 			note(d, p, u->peer, outside,
 			     "connect it again at the restore: --ext-unix-sk");
 		return;
@@ -285,25 +301,6 @@ static bool holds_name(const struct unix_space *s, const Unix *m, const struct u
 	return !unix_is_path(&m->name) && is_taken(m);
 }
 
-static int dump_pending(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
-{
-	m->pending = arena_array(&d->arena, UnixPending *, u->n_icon);
-	for (size_t i = 0; i < u->n_icon; i++) {
-		UnixPending *pending = arena_new(&d->arena, UnixPending);
-
-		unix_pending__init(pending);
-		pending->has_client = u->icons[i] != 0;
-		pending->client = u->icons[i];
-		if (!u->icons[i])
-			return fd_refuse(d, p,
-					 "a client that waits to be accepted has closed already, "
-					 "and what it sent cannot be read",
-					 "let the program accept it before the dump");
-		m->pending[m->n_pending++] = pending;
-	}
-	return 0;
-}
-
 static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
 {
 	int unread = 0, r = unix_name(&d->arena, p->fd, SYS_getsockname, &m->name);
@@ -320,19 +317,13 @@ static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag
 				  map_get(&d->unix_space->sockets.waiting, u->ino, 0);
 	if (u->has_peer)
 		m->has_peer_name = unix_name(&d->arena, p->fd, SYS_getpeername, &m->peer_name) > 0;
-	m->has_outside = m->outside = d->opt->ext_unix_sk && m->type == SOCK_DGRAM &&
-				      m->has_peer_name && m->has_peer;
+	m->has_outside = m->outside = m->has_peer_name && may_stay_outside(d, u);
 	m->has_holds_name = m->holds_name = holds_name(d->unix_space, m, u);
 	if (!m->listens && !sys_ioctl(p->fd, SIOCOUTQ, &unread)) {
 		m->has_unread = unread > 0;
 		m->unread = (uint32_t)unread;
 	}
-	if (m->waits && m->has_unread)
-		return fd_refuse(d, p,
-				 "it sent something into a connection that nobody has accepted, "
-				 "which cannot be read there",
-				 "let the server accept it before the dump");
-	return m->listens ? dump_pending(d, p, u, m) : 0;
+	return m->listens ? unix_pending_dump(d, p, u, m) : 0;
 }
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
