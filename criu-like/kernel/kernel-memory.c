@@ -18,7 +18,11 @@ enum { PAGE_BYTES = 4096, BLOCK_BYTES = 32 << 10 };
 
 #define INSN(op, dst, src, offset, number)                                                         \
 	((struct bpf_insn){                                                                        \
-		.code = (op), .dst_reg = (dst), .src_reg = (src), .off = (offset), .imm = (number) })
+		.code = (op),                                                                      \
+		.dst_reg = (dst),                                                                  \
+		.src_reg = (src),                                                                  \
+		.off = (offset),                                                                   \
+		.imm = (number) })
 #define LOAD(dst, src, offset) INSN(BPF_LDX | BPF_DW | BPF_MEM, dst, src, offset, 0)
 #define MOVE(dst, src) INSN(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0)
 #define SET(dst, number) INSN(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, number)
@@ -153,7 +157,8 @@ static int open_iterator(const struct kernel_memory *k)
 	return (int)bpf(BPF_ITER_CREATE, &a);
 }
 
-int kernel_memory_unix(const struct kernel_memory *k, struct arena *a, uint64_t **ret, size_t *ret_n)
+int kernel_memory_unix(const struct kernel_memory *k, struct arena *a, uint64_t **ret,
+		       size_t *ret_n)
 {
 	_close_ int fd = open_iterator(k);
 	char *buf = arena_alloc(a, BLOCK_BYTES);

@@ -20,4 +20,5 @@ int kernel_memory_open(struct arena *a, struct kernel_memory *ret);
 void kernel_memory_close(struct kernel_memory *k);
 int kernel_memory_read(const struct kernel_memory *k, uint64_t address, void *buf, size_t len);
 /* Addresses of the unix sockets (struct unix_sock) of the caller's network namespace. */
-int kernel_memory_unix(const struct kernel_memory *k, struct arena *a, uint64_t **ret, size_t *ret_n);
+int kernel_memory_unix(const struct kernel_memory *k, struct arena *a, uint64_t **ret,
+		       size_t *ret_n);

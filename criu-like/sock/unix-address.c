@@ -145,7 +145,8 @@ static void name_passing(struct unix_world *w, struct unix_end *p, const Protobu
 	p->name->owner = p;
 }
 
-static void name_listener(struct unix_world *w, struct unix_end *p, const ProtobufCBinaryData *name)
+static void name_listener(struct unix_world *w, struct unix_end *p,
+			  const ProtobufCBinaryData *name)
 {
 	struct unix_address *a = unix_address_find(w, p->type, name);
 

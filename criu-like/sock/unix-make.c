@@ -39,7 +39,8 @@ int unix_act_as(const UnixCred *c, int (*fn)(void *), void *arg)
 	s.group = c->group;
 	s.n_group = c->n_group;
 	if (!sys(SYS_kill, c->pid, 0)) {
-		log_warn("process %d exists: the credentials of a socket will name another", c->pid);
+		log_warn("process %d exists: the credentials of a socket will name another",
+			 c->pid);
 		s.pid = 0;
 	}
 	return stand_in_run(&s);

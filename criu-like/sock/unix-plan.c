@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "core/refuse.h"
+#include "kernel/descriptor.h"
 #include "sock/unix.h"
 
 static int bad(const Unix *m, const char *what)
@@ -81,6 +82,23 @@ static int replaced(struct unix_world *w, const struct unix_end *e)
 		      "hand this end over as well: --inherit-fd");
 }
 
+/* The server outside has to be there again. */
+static int check_outside(struct unix_world *w, const struct unix_end *e)
+{
+	const ProtobufCBinaryData *n = &e->m->peer_name;
+	const char *path = arena_strndup(&w->r->arena, (const char *)n->data, n->len);
+	struct stat st;
+
+	if (!unix_is_path(n) ||
+	    (!sys_stat(AT_FDCWD, path, 0, &st, NULL) && S_ISSOCK(st.st_mode)))
+		return 0;
+	return refuse(&w->r->blockers, 0,
+		      e->obj->ofd->key ? e->obj->ofd->key : "socket",
+		      arena_printf(&w->r->arena, "no server is at '%s', to which it was connected",
+				   path),
+		      "start the server first");
+}
+
 static struct unix_end *add_passing(struct unix_world *w, struct unix_end *of, int32_t type)
 {
 	struct unix_end *p = arena_new(&w->r->arena, struct unix_end);
@@ -101,11 +119,18 @@ static int find_peer(struct unix_world *w, struct unix_end *e)
 	if (!m->connected || e->peer || e->waits)
 		return 0;
 	if (m->outside && m->type == SOCK_DGRAM && m->has_peer_name)
-		return 0;
+		return check_outside(w, e);
 	if (m->has_peer)
 		return replaced(w, e);
 	e->peer = add_passing(w, e, e->type);
 	return 0;
+}
+
+static int link_end(struct unix_world *w, struct unix_end *e)
+{
+	int r = find_peer(w, e);
+
+	return r && r != -ENOTSUP ? r : need_files(w, e);
 }
 
 static int check_peer(const struct unix_end *e)
@@ -250,7 +275,7 @@ int unix_plan_group(struct restore *r, struct fd_obj **member, size_t n)
 	for (size_t i = 0; i < n && !e; i++)
 		e = add_end(w, member[i], &end[i]);
 	for (size_t i = 0; i < n && !e; i++)
-		e = find_peer(w, end[i]) ?: need_files(w, end[i]);
+		e = link_end(w, end[i]);
 	for (size_t i = 0; i < n && !e; i++)
 		e = check_peer(end[i]);
 	if (e)

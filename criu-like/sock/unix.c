@@ -126,6 +126,12 @@ static bool may_stay_outside(const struct dump *d, const struct unix_diag *u)
 	return !span_u32(rest, 10, &ino) && ino == u->peer;
 }
 
+/* A relative name means nothing to others. */
+static bool can_find(const ProtobufCBinaryData *name)
+{
+	return name->len && (!name->data[0] || name->data[0] == '/');
+}
+
 /* The peer may be found later: in another task, in a queue. */
 static void note_peer(struct dump *d, const struct fd_probe *p, const struct unix_diag *u,
 		      bool named)
@@ -164,7 +170,9 @@ static void note_all(struct dump *d, const struct fd_probe *p, const struct unix
 	const struct unix_diag *listener = map_get(&d->unix_space->sockets.waiting, u->ino, 0);
 
 	if (u->peer)
-		note_peer(d, p, u, unix_name(&d->arena, p->fd, SYS_getpeername, &name) > 0);
+		note_peer(d, p, u,
+			  unix_name(&d->arena, p->fd, SYS_getpeername, &name) > 0 &&
+				  can_find(&name));
 	else if (listener)
 		note(d, p, listener->ino,
 		     "it waits to be accepted by a server outside of the tree",
@@ -317,7 +325,8 @@ static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag
 				  map_get(&d->unix_space->sockets.waiting, u->ino, 0);
 	if (u->has_peer)
 		m->has_peer_name = unix_name(&d->arena, p->fd, SYS_getpeername, &m->peer_name) > 0;
-	m->has_outside = m->outside = m->has_peer_name && may_stay_outside(d, u);
+	m->has_outside = m->outside =
+		m->has_peer_name && can_find(&m->peer_name) && may_stay_outside(d, u);
 	m->has_holds_name = m->holds_name = holds_name(d->unix_space, m, u);
 	if (!m->listens && !sys_ioctl(p->fd, SIOCOUTQ, &unread)) {
 		m->has_unread = unread > 0;

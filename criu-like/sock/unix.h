@@ -8,7 +8,11 @@
 #include "unix.pb-c.h"
 
 /* What the files of the kind `unix` share. */
-enum { UNIX_SHUT_RECEIVE = 1, UNIX_SHUT_SEND = 2, UNIX_NAME_BYTES = sizeof(struct sockaddr_un) - 2 };
+enum {
+	UNIX_SHUT_RECEIVE = 1,
+	UNIX_SHUT_SEND = 2,
+	UNIX_NAME_BYTES = sizeof(struct sockaddr_un) - 2
+};
 
 /* --- dump ------------------------------------------------------------------------------------ */
 /* A socket that refers to one that must be in the tree as well. */

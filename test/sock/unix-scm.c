@@ -1,7 +1,7 @@
 /*
  * Descriptors under way: several in one message and in the middle of a stream, both ends of a pipe,
- * a file that nobody else holds, one the sender keeps, a socket in its own peer's queue, sockets that
- * contain each other, an epoll set that watches the carrying socket; credentials with them.
+ * a file that nobody else holds, one the sender keeps, a socket in its own queue, sockets that
+ * contain each other, an epoll set that watches the carrying socket, as many as fit.
  */
 #include "test.h"
 
@@ -60,7 +60,8 @@ static bool same(int a, int b)
 
 int main(void)
 {
-	int stream[2], packet[2], own[2], a[2], b[2], poll[2], many[2], p[2], fd[MOST], file, kept, n;
+	int stream[2], packet[2], own[2], a[2], b[2], poll[2], many[2], p[2], fd[MOST];
+	int file, kept, n;
 	struct epoll_event e = {.events = EPOLLIN, .data.u64 = 7};
 	char buf[16] = {0};
 

@@ -1,8 +1,8 @@
 /*
  * What else a unix socket remembers: the urgent byte and its place, credentials of single messages,
  * SO_PEEK_OFF, an error of a peer that went without reading, names of peers that are gone, shutdown
- * before the connection, a name given to a pair, SO_PEERCRED of a process that is gone, the owner of
- * the socket, autobound names, names at the ends of a connection.
+ * before the connection, a name given to a pair, the owner of the socket, autobound names, names at
+ * the ends of a connection.
  */
 #include "test.h"
 
