@@ -213,14 +213,17 @@ static int read_all(struct dump *d, const struct unix_kernel *k, Unix *m, const 
 	return r ? r : !*ret_why && (skb || i < m->n_pending) ? -ESTALE : 0;
 }
 
-/* Whether a client sent anything that the other end has not read. */
-static bool has_sent(struct dump *d, const struct fd_probe *p, uint32_t client)
+/* Whether a client sent anything that the other end has not read: more than 0, 0, -errno. */
+static int has_sent(struct dump *d, const struct fd_probe *p, uint32_t client)
 {
 	const struct fd_seen *s = files_seen(d, p->st.st_dev, client);
 	_close_ int fd = s ? sys_pidfd_getfd(s->task->pidfd, s->number) : -1;
-	int unread = 0;
+	int unread = 0, r;
 
-	return fd >= 0 && !sys_ioctl(fd, SIOCOUTQ, &unread) && unread;
+	if (!s)
+		return 0; /* outside of the tree, which is refused */
+	r = fd < 0 ? fd : sys_ioctl(fd, SIOCOUTQ, &unread);
+	return r ? fail(r, "ask what a client has sent") : unread;
 }
 
 int unix_pending_dump(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
@@ -237,7 +240,10 @@ int unix_pending_dump(struct dump *d, struct fd_probe *p, const struct unix_diag
 		unix_pending__init(pending);
 		pending->has_client = u->icons[i] != 0;
 		pending->client = u->icons[i];
-		look |= !u->icons[i] || has_sent(d, p, u->icons[i]);
+		r = u->icons[i] ? has_sent(d, p, u->icons[i]) : 1;
+		if (r < 0)
+			return r;
+		look |= r > 0;
 		m->pending[m->n_pending++] = pending;
 	}
 	if (!look)

@@ -210,6 +210,8 @@ static int end(struct dump *d, bool look)
 					n->number, n->ino),
 			   n->reason, n->remedy);
 	}
+	if (s)
+		unix_keeper_end(s);
 	if (look)
 		d->unix_space = NULL; /* the dump asks anew */
 	return r;
@@ -239,6 +241,8 @@ static int dump_cred(struct dump *d, struct fd_probe *p, UnixCred **ret)
 		group = arena_alloc(&d->arena, len);
 		r = sys(SYS_getsockopt, p->fd, SOL_SOCKET, PEER_GROUPS, group, &len);
 	}
+	if (r && r != -ENOPROTOOPT)
+		return fail(r, "descriptor %d: ask for the groups of who made it", p->number);
 	m->group = group;
 	m->n_group = r ? 0 : len / sizeof(*group);
 	*ret = m;
@@ -266,8 +270,10 @@ static int dump_file(struct dump *d, struct fd_probe *p, Unix *m)
 	f = arena_new(&d->arena, UnixFile);
 	unix_file__init(f);
 	len = strlen(path);
-	f->deleted = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &now, NULL) ||
-		     now.st_ino != st.st_ino || now.st_dev != st.st_dev;
+	r = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &now, NULL);
+	if (r && r != -ENOENT && r != -ENOTDIR)
+		return fail(r, "look at '%s'", path);
+	f->deleted = r || now.st_ino != st.st_ino || now.st_dev != st.st_dev;
 	if (f->deleted && len > 10 && !strcmp(path + len - 10, " (deleted)"))
 		path[len - 10] = 0;
 	f->path = arena_strdup(&d->arena, path);
@@ -280,18 +286,22 @@ static int dump_file(struct dump *d, struct fd_probe *p, Unix *m)
 	return 0;
 }
 
-/* Whether nobody could bind this abstract name now. */
-static bool is_taken(const Unix *m)
+/* Whether nobody could bind this abstract name now: 1, 0, -errno. */
+static int is_taken(const Unix *m)
 {
 	_close_ int fd = (int)sys(SYS_socket, AF_UNIX, m->type | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int r;
 
 	memcpy(a.sun_path, m->name.data, m->name.len);
-	return fd >= 0 && sys(SYS_bind, fd, &a, sizeof(a.sun_family) + m->name.len) == -EADDRINUSE;
+	r = fd < 0 ? fd : (int)sys(SYS_bind, fd, &a, sizeof(a.sun_family) + m->name.len);
+	if (r && r != -EADDRINUSE)
+		return fail(r, "look whether an abstract name is in use");
+	return r != 0;
 }
 
-/* A connection has its listener's name; one that is bound itself holds it. */
-static bool holds_name(const struct unix_space *s, const Unix *m, const struct unix_diag *u)
+/* A connection has its listener's name; one that is bound itself holds it: 1, 0, -errno. */
+static int holds_name(const struct unix_space *s, const Unix *m, const struct unix_diag *u)
 {
 	const struct unix_sharing *same =
 		unix_sockets_named(&s->sockets, u->type, (struct span){ u->name.p, u->name.len });
@@ -306,14 +316,31 @@ static bool holds_name(const struct unix_space *s, const Unix *m, const struct u
 		if (o != u && o->file_ino == u->file_ino && !o->has_peer)
 			return false; /* a listener, or somebody who is bound: theirs */
 	}
-	return !unix_is_path(&m->name) && is_taken(m);
+	return unix_is_path(&m->name) ? 0 : is_taken(m);
+}
+
+static int dump_names(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
+{
+	int r = unix_name(&d->arena, p->fd, SYS_getsockname, &m->name), peer = 0;
+
+	m->has_name = r > 0;
+	if (u->has_peer)
+		peer = unix_name(&d->arena, p->fd, SYS_getpeername, &m->peer_name);
+	m->has_peer_name = peer > 0;
+	if (r < 0 || (peer < 0 && peer != -ENOTCONN))
+		return fail(r < 0 ? r : peer, "descriptor %d: ask for its names", p->number);
+	m->has_outside = m->outside =
+		m->has_peer_name && can_find(&m->peer_name) && may_stay_outside(d, u);
+	r = holds_name(d->unix_space, m, u);
+	m->has_holds_name = true;
+	m->holds_name = r > 0;
+	return r < 0 ? r : 0;
 }
 
 static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
 {
-	int unread = 0, r = unix_name(&d->arena, p->fd, SYS_getsockname, &m->name);
+	int unread = 0, r;
 
-	m->has_name = r > 0;
 	m->shutdown = u->shutdown;
 	m->has_listens = m->listens = u->state == STATE_LISTEN;
 	m->has_backlog = m->listens;
@@ -323,15 +350,14 @@ static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag
 	m->peer = u->peer;
 	m->has_waits = m->waits = u->has_peer && !u->peer &&
 				  map_get(&d->unix_space->sockets.waiting, u->ino, 0);
-	if (u->has_peer)
-		m->has_peer_name = unix_name(&d->arena, p->fd, SYS_getpeername, &m->peer_name) > 0;
-	m->has_outside = m->outside =
-		m->has_peer_name && can_find(&m->peer_name) && may_stay_outside(d, u);
-	m->has_holds_name = m->holds_name = holds_name(d->unix_space, m, u);
-	if (!m->listens && !sys_ioctl(p->fd, SIOCOUTQ, &unread)) {
-		m->has_unread = unread > 0;
-		m->unread = (uint32_t)unread;
-	}
+	r = dump_names(d, p, u, m);
+	if (r)
+		return r;
+	r = m->listens ? 0 : sys_ioctl(p->fd, SIOCOUTQ, &unread);
+	if (r)
+		return fail(r, "descriptor %d: ask for what is not read", p->number);
+	m->has_unread = unread > 0;
+	m->unread = (uint32_t)unread;
 	return m->listens ? unix_pending_dump(d, p, u, m) : 0;
 }
 
@@ -344,11 +370,13 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	if (r)
 		return r;
+	m->type = (int32_t)unix_option(p->fd, SO_TYPE);
+	if (m->type < 0)
+		return fail(m->type, "descriptor %d: ask for its type", p->number);
 	m->inode = p->st.st_ino;
 	m->mode = p->st.st_mode;
 	m->uid = p->st.st_uid;
 	m->gid = p->st.st_gid;
-	m->type = (int32_t)unix_option(p->fd, SO_TYPE);
 	p->key = arena_printf(&d->arena, "socket:[%" PRIu64 "]", m->inode);
 	note_all(d, p, u);
 	r = dump_state(d, p, u, m);

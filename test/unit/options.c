@@ -73,7 +73,8 @@ static const struct row rows[] = {
 	  "images_dir=d pid=5 verbosity=6 log_file=dump.log [dump]" },
 	{ CRIU_DUMP, "-t 5 dump -v4", "pid=5 verbosity=4 [dump]" },
 	{ CRIU_DUMP, "--tcp-established --no-tcp-established --tcp-close", "" },
-	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft", "" },
+	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft",
+	  "ext_unix_sk=3" },
 	{ CRIU_DUMP, "-M a:b --external mnt[x]:y --veth-pair a=b -r /x -L /y",
 	  "external=mnt[x]:y" },
 	{ CRIU_DUMP, "--freeze-cgroup /x --track-mem --cpu-cap=none --evasive-devices", "" },
@@ -162,6 +163,7 @@ static void describe_flags(struct text *t, const struct settings *s)
 	add_flag(t, "json", s->json);
 	add_flag(t, "file_locks", s->file_locks);
 	add_flag(t, "link_remap", s->link_remap);
+	add_text(t, "ext_unix_sk", s->ext_unix_sk);
 	add_flag(t, "no_sync", s->no_sync);
 	add_flag(t, "statistics", s->statistics);
 	add_flag(t, "no_default_config", s->no_default_config);

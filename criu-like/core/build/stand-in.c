@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "kernel/clone.h"
 #include "kernel/descriptor.h"
 
@@ -42,22 +44,40 @@ static _Noreturn void live(const struct stand_in *s, const int ready[2], const i
 	byte = (char)become(s);
 	if (!byte && s->inside)
 		byte = (char)s->inside(s->arg);
-	(void)sys(SYS_write, ready[1], &byte, 1); /* the maker waits for it, or sees us die */
-	(void)sys_read(go[0], &byte, 1);	  /* as above */
+	if (sys(SYS_write, ready[1], &byte, 1) == 1) /* the maker waits for it, or sees us die */
+		(void)sys_read(go[0], &byte, 1);     /* as above */
 	(void)sys(SYS_exit_group, s->exit_code);
 	_exit(FAILED_CODE);
+}
+
+/* It shares our end of the pipe, so that its death does not show there. */
+static long wait_ready(pid_t pid, int ready)
+{
+	_close_ int fd = (int)sys(SYS_pidfd_open, pid, 0);
+	struct pollfd p[2] = { { ready, POLLIN, 0 }, { fd, POLLIN, 0 } };
+	char byte = 0;
+	long r = fd < 0 ? fd : -EINTR;
+
+	while (r == -EINTR)
+		r = sys(SYS_poll, p, 2, -1);
+	if (r < 0)
+		return r;
+	if (!(p[0].revents & POLLIN))
+		return -ECHILD;
+	r = sys_read(ready, &byte, 1);
+	return r < 0 ? r : byte;
 }
 
 static int attend(const struct stand_in *s, pid_t pid, const int ready[2], const int go[2])
 {
 	char byte = 0;
-	long r = sys_read(ready[0], &byte, 1);
+	long r = wait_ready(pid, ready[0]);
 
-	r = r < 0 ? r : byte;
 	if (!r && s->during)
 		r = s->during(s->arg, pid);
 	byte = 0;
-	(void)sys(SYS_write, go[1], &byte, 1); /* the pipe is empty */
+	if (sys(SYS_write, go[1], &byte, 1) != 1)
+		(void)sys(SYS_kill, pid, SIGKILL); /* our own child, which must not wait */
 	return (int)r;
 }
 
