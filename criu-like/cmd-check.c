@@ -65,6 +65,9 @@ static int check_dump(const struct invocation *in)
 				  .shell_job = s->shell_job, .file_locks = s->file_locks,
 				  .link_remap = s->link_remap,
 				  .ext_unix_sk = s->ext_unix_sk,
+				  .tcp_established = s->tcp_established,
+				  .tcp_close = s->tcp_close,
+				  .skip_in_flight = s->skip_in_flight,
 				  .ghost_limit_bytes = s->ghost_limit_bytes,
 				  .external = terminated(in->arena, &s->external) };
 	struct blockers b = { 0 };
@@ -80,6 +83,7 @@ static int check_restore(const struct invocation *in, const struct place *p)
 	const struct settings *s = in->set;
 	struct restore_options o = { .images_fd = p->images_fd, .work_fd = p->work_fd,
 				     .shell_job = s->shell_job,
+				     .tcp_close = s->tcp_close,
 				     .external = terminated(in->arena, &s->external) };
 	struct blockers b = { 0 };
 	int r = inherit_list(in, &o.inherit);

@@ -19,6 +19,7 @@
 #include "core/file/inode.h"
 #include "core/journal.h"
 #include "core/memory/memory.h"
+#include "core/net-lock.h"
 #include "core/phase.h"
 #include "core/pidfile.h"
 #include "core/statistics.h"
@@ -40,6 +41,9 @@ static int open_images(void *c)
 	unsigned int flags = IMAGE_SET_REPLACE | (d->opt->no_sync ? 0 : IMAGE_SET_SYNC);
 	int r = hook(d, "pre-dump");
 
+	/* A checkpoint that is about to be replaced is given up. */
+	if (!r && net_lock_abandon(&d->arena, d->opt->images_fd) < 0)
+		log_warn("its network lock may be in force still");
 	return r ?: image_set_create(&d->arena, d->opt->images_fd, flags, &d->set);
 }
 
@@ -98,6 +102,16 @@ static int freeze(void *c)
 	return r ?: hook(d, "frozen");
 }
 
+static int lock_network(void *c)
+{
+	return net_lock_dump(c);
+}
+
+static void unlock_network(void *c)
+{
+	net_lock_lift(c);
+}
+
 static void let_go(void *c)
 {
 	inode_dump_undo(c);
@@ -150,6 +164,8 @@ static int resume(void *c)
 
 	if (d->opt->leave_running && !d->opt->leave_stopped)
 		r = victim_release(d, VICTIM_RESUME);
+	if (d->opt->leave_running && !d->opt->leave_stopped)
+		net_lock_lift(d);
 	d->stats.frozen_us = (time_now_ns() - d->stats.frozen_from_ns) / 1000;
 	return r;
 }
@@ -175,10 +191,17 @@ static int release(void *c)
 	int r;
 
 	if (d->opt->leave_stopped)
+		net_lock_lift(d);
+	if (d->opt->leave_stopped)
 		return victim_release(d, VICTIM_STOP);
 	if (d->opt->leave_running)
 		return 0;
+	r = net_lock_keep(d);
+	if (r)
+		return r;
 	r = victim_release(d, VICTIM_KILL);
+	if (!r || r == -ETIMEDOUT) /* dead, if not reaped */
+		net_lock_silence(d);
 	return r ?: files_after(d);
 }
 
@@ -186,6 +209,8 @@ static const struct phase phases[] = {
 	{ "images", open_images, discard_images, "an empty set of images exists", false },
 	{ "look", look, NULL, "nothing that the outside can tell stands against the dump", false },
 	{ "freeze", freeze, let_go, "every thread is stopped, the tree is known", false },
+	{ "lock", lock_network, unlock_network,
+	  "no packet of the tree's connections passes, in either direction", false },
 	{ "state", save_state, NULL, "attributes and descriptors are in the images", false },
 	{ "memory", save_memory, NULL, "address spaces are in the images", false },
 	{ "tree", write_rest, NULL, "tasks, threads and ghosts are in the images", false },

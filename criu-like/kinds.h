@@ -55,7 +55,8 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
-	X(unix)
+	X(unix) \
+	X(tcp)
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) X(special) X(sysv_map) X(shmem) X(mapped_file) X(anon)

@@ -30,6 +30,7 @@
 #include "core/file/inode.h"
 #include "core/journal.h"
 #include "core/memory/memory.h"
+#include "core/net-lock.h"
 #include "core/build/own-table.h"
 #include "core/phase.h"
 #include "core/pidfile.h"
@@ -117,6 +118,7 @@ static int prepare(void *c)
 	if (k < 0)
 		return fail(k, "become a subreaper");
 	k = own_table_trim(r);
+	k = k ?: net_lock_restore(r);
 	k = k ?: inode_create_ghosts(r);
 	k = k ?: world_create(r);
 	k = k ?: files_open_shared(r);
@@ -219,6 +221,7 @@ static int finish(void *c)
 
 	k = k ?: attach_stop_all(r);
 	k = k ?: attach_finish(r);
+	k = k ?: files_last_prepare(r);
 	k = k ?: hook(r, "post-restore", root);
 	return k ?: hook(r, "pre-resume", root);
 }
@@ -233,7 +236,11 @@ static void undo_finish(void *c)
 static int commit(void *c)
 {
 	struct restore *r = c;
-	int k = attach_release(r);
+	int k = net_lock_end(r);
+
+	if (!k)
+		files_last(r);
+	k = k ?: attach_release(r);
 
 	if (k)
 		return k;

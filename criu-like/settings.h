@@ -19,6 +19,9 @@ enum command_bit {
 	CRIU_NONE = 512,
 };
 
+/* Words of --network-lock. The third exists under the name criu and means the first. */
+enum network_lock { LOCK_NFTABLES, LOCK_SKIP, LOCK_IPTABLES };
+
 struct settings {
 	bool help, version;
 
@@ -33,9 +36,11 @@ struct settings {
 	bool leave_running, leave_stopped, detach, sibling, shell_job, plan, json;
 	bool file_locks, link_remap, no_sync, statistics;
 	const char *ext_unix_sk; /* NULL: not given; inodes of peers, "": all */
+	bool tcp_established, tcp_close, skip_in_flight;
+	unsigned int network_lock; /* enum network_lock */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* 0: not given */
-	option_list action_script, external, inherit_fd;
+	option_list action_script, external, inherit_fd, map_ip;
 
 	/* under the name criu only */
 	bool no_default_config;

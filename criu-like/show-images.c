@@ -12,6 +12,7 @@
 #include "ghost.pb-c.h"
 #include "ghost_data.pb-c.h"
 #include "link_remap.pb-c.h"
+#include "net_lock.pb-c.h"
 #include "show.h"
 #include "stats.pb-c.h"
 #include "thread.pb-c.h"
@@ -34,6 +35,7 @@ static const struct {
 	{ "ghost", &ghost__descriptor },
 	{ "ghost_data", &ghost_data__descriptor },
 	{ "link_remap", &link_remap__descriptor },
+	{ "net_lock", &net_lock__descriptor },
 };
 
 const ProtobufCMessageDescriptor *show_descriptor(const char *stem)

@@ -35,6 +35,9 @@ _torpor()
 	--log-format)
 		mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current")
 		return ;;
+	--network-lock)
+		mapfile -t COMPREPLY < <(compgen -W "nftables skip" -- "$current")
+		return ;;
 	esac
 	if [[ $current == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_torpor_options "$command")" -- "$current")

@@ -15,6 +15,7 @@ struct dump_options {
 	int images_fd, work_fd;
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
 	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes, "": all, or NULL */
+	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */
@@ -29,6 +30,8 @@ struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps
 struct world; /* core/world.c */
 struct queue_seen;
 struct memory; /* core/memory/memory.h */
+struct net_guard; /* core/net-guard.c */
+struct net_lock; /* core/net-lock.c */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct tty_tree; /* fd/tty.h: who has which terminal */
@@ -54,8 +57,10 @@ struct dump {
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
 	struct journal *journal;
-	struct unix_space *unix_space; /* sock/unix.h */
 	struct tty_tree *ttys;
 	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */
 	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
+	struct net_lock *lock; /* NULL: nobody asked yet */
+	struct net_guard *guard; /* NULL: not started */
+	struct unix_space *unix_space; /* sock/unix.h */
 };

@@ -17,10 +17,12 @@ struct inherit_fd {
 struct restore_options {
 	int images_fd, work_fd;
 	bool detach, sibling, leave_stopped, shell_job, plan_only, show_stats;
+	bool tcp_close, no_network_lock;
 	const char *pidfile;
 	const char *const *action_script; /* NULL-terminated */
 	const struct inherit_fd *inherit; /* ends with key NULL */
 	const char *const *external;
+	const char *const *map_ip; /* "OLD=NEW", NULL-terminated */
 };
 
 struct fd_pool;   /* core/file/file.h: descriptors opened before the fork, for several tasks */
@@ -28,6 +30,7 @@ struct file_plan; /* core/file/file.h */
 struct mem_plan;  /* core/memory/memory.h */
 struct world;     /* core/world.c */
 struct inode_space;
+struct restore_lock; /* core/net-lock-restore.c */
 struct task_records; /* core/task-kinds.h */
 
 /* The coordinator during a restore: reads images, builds the plan, drives the phases. */
@@ -45,6 +48,7 @@ struct restore {
 	struct world *world;
 	struct task_records *task_records;
 	struct journal *journal;
+	struct restore_lock *lock; /* NULL: no connection */
 	uint64_t area_base; /* where the area (blob, report page, programs) lies in every task */
 	char *area;             /* the coordinator's own mapping of it (same address) */
 	uint64_t area_len;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
+#include "sock/socket-options.h"
 #include "sock/unix.h"
 
 static int bad(const Unix *m, const char *what)
@@ -50,6 +51,9 @@ static int add_end(struct unix_world *w, struct fd_obj *o, struct unix_end **ret
 		return r;
 	if (map_get(&w->by_inode, m->inode, 0))
 		return bad(m, "twice");
+	r = socket_options_plan(w->r, o, m->n_option, m->option);
+	if (r && r != -ENOTSUP)
+		return r;
 	*e = (struct unix_end){ .obj = o, .m = m, .world = w, .type = m->type, .fd = -1,
 				.left = m->unread };
 	map_put(&w->by_inode, m->inode, 0, e);

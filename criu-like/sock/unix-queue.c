@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "kernel/descriptor.h"
+#include "sock/socket-options.h"
 #include "sock/unix.h"
 
 #ifndef SCM_PIDFD
@@ -327,7 +328,7 @@ static int dump_bytes(struct looking *l, bool urgent)
 {
 	struct urgent u = { 0 };
 	int total = 0, r = sys_ioctl(l->p->fd, FIONREAD, &total);
-	bool in_line = unix_option(l->p->fd, SO_OOBINLINE) > 0;
+	bool in_line = socket_int(l->p->fd, SOL_SOCKET, SO_OOBINLINE) > 0;
 
 	if (r)
 		return fail(r, "descriptor %d: ask how much waits", l->p->number);
@@ -373,7 +374,7 @@ static void take_buffers(struct looking *l)
 /* The options that have to be on: 1 was off, 0 was on or does not exist, -errno. */
 static int switch_on(struct looking *l, int name)
 {
-	long r = unix_option(l->p->fd, name);
+	long r = socket_int(l->p->fd, SOL_SOCKET, name);
 
 	if (r == 0) {
 		unix_keeper_note(l->d->unix_space, name, 0);

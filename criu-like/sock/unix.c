@@ -30,15 +30,6 @@
 #define UNIX_FILE 0x89e0 /* SIOCUNIXFILE */
 enum { STATE_LISTEN = 10, GROUPS = 65536 };
 
-long unix_option(int fd, int name)
-{
-	int value = -1;
-	uint32_t len = sizeof(value);
-	long r = sys(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &len);
-
-	return r ? r : value;
-}
-
 int unix_name_keep(struct arena *a, const struct sockaddr_un *name, uint32_t len,
 		   ProtobufCBinaryData *ret)
 {
@@ -66,7 +57,7 @@ static bool match(struct dump *d, struct fd_probe *p)
 {
 	(void)d;
 	return S_ISSOCK(p->st.st_mode) && !(p->flags & O_PATH) &&
-	       unix_option(p->fd, SO_DOMAIN) == AF_UNIX;
+	       socket_int(p->fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
 }
 
 static int space(struct dump *d, struct unix_space **ret)
@@ -370,7 +361,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	if (r)
 		return r;
-	m->type = (int32_t)unix_option(p->fd, SO_TYPE);
+	m->type = (int32_t)socket_int(p->fd, SOL_SOCKET, SO_TYPE);
 	if (m->type < 0)
 		return fail(m->type, "descriptor %d: ask for its type", p->number);
 	m->inode = p->st.st_ino;

@@ -33,7 +33,6 @@ struct unix_space {
 	int kernel_error;
 	struct unix_keeper *keeper;
 };
-long unix_option(int fd, int name);
 /* getsockname() or getpeername(): 1 and the bytes behind the family, 0: none, -errno. */
 int unix_name(struct arena *a, int fd, long call, ProtobufCBinaryData *ret);
 /* 1: the bytes behind the family, of a path without the terminator; 0: none. */

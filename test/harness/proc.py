@@ -1,7 +1,10 @@
 """What the runner knows about live tasks: the tree, readiness, reaping; and the system calls Python lacks."""
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -152,3 +155,8 @@ def pid1_reap(child):
         if pid == child:
             return os.waitstatus_to_exitcode(code)
 
+
+def loopback_up():
+    """A new network namespace starts with its loopback down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 1))       # SIOCSIFFLAGS, IFF_UP

@@ -292,8 +292,8 @@ const struct factory socket_factories[] = {
 	{"unix-abstract", make_abstract_listener, check_abstract_listener, NULL},
 	{"unix-rights", make_rights, check_rights, NULL},
 	{"udp", make_udp, check_udp, "socket:"},
-	{"tcp-listener", make_tcp_listener, check_tcp_listener, "socket:"},
-	{"tcp", make_tcp, check_tcp, "socket:"},
+	{"tcp-listener", make_tcp_listener, check_tcp_listener, NULL},
+	{"tcp", make_tcp, check_tcp, NULL},
 	{"netlink", make_netlink, check_netlink, "socket:"},
 	{0},
 };

@@ -194,8 +194,11 @@ class Tmux(Served):
         return done.stdout
 
     def screen(self, wanted, window):
-        servers.until(lambda: wanted in self.tmux("capture-pane", "-p", "-t", window),
-                      "%r in %s" % (wanted, window))
+        try:
+            servers.until(lambda: wanted in self.tmux("capture-pane", "-p", "-t", window), wanted)
+        except servers.Failure as failure:
+            raise Wrong("%s in %s, which shows:\n%s" % (
+                failure, window, self.tmux("capture-pane", "-p", "-t", window).strip())) from failure
 
     def start(self, directory, port):
         self.socket = directory + "/tmux"
@@ -223,7 +226,11 @@ class Tmux(Served):
         self.keys("main:edit", "line%d" % cycle, "Enter")
         self.screen("line%d" % cycle, "main:edit")
         self.keys("main:shell", "cat", "Enter")
+        servers.until(lambda: self.tmux("display-message", "-p", "-t", "main:shell",
+                                        "#{pane_current_command}").strip() == "cat", "cat runs")
         self.keys("main:shell", "C-z")
+        servers.until(lambda: self.tmux("display-message", "-p", "-t", "main:shell",
+                                        "#{pane_current_command}").strip() == "bash", "the shell is back")
         self.keys("main:shell", "kill %2; wait %2; n=$((n + 1)); echo round $n $(jobs -r | wc -l)", "Enter")
         self.screen("round %d 1" % (cycle + 1), "main:shell")
 

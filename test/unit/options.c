@@ -55,8 +55,13 @@ static const struct row rows[] = {
 	{ ON_DUMP, "--foo=bar", "there is no option '--foo'" },
 	{ ON_DUMP, "--=bar", "there is no option '--'" },
 	{ ON_DUMP, "-q", "there is no option '-q'" },
-	{ ON_DUMP, "--tcp-established",
-	  "option '--tcp-established' does not belong to this command" },
+	{ ON_DUMP, "--tcp-established --skip-in-flight --network-lock skip",
+	  "network_lock=1 tcp_established skip_in_flight" },
+	{ ON_DUMP, "--network-lock iptables",
+	  "option '--network-lock': 'iptables' is none of nftables|skip" },
+	{ ON_DUMP, "--tcp-skip-in-flight", "skip_in_flight" },
+	{ ON_DUMP, "--map-ip a=b", "option '--map-ip' does not belong to this command" },
+	{ ON_RESTORE, "--map-ip a=b --map-ip c=d --tcp-close", "tcp_close map_ip=a=b,c=d" },
 	{ ON_DUMP, "a -- -t b - c", "[a][-t][b][-][c]" },
 	{ ON_RESTORE, "-dsS", "detach leave_stopped sibling" },
 	{ ON_RESTORE, "--restore",
@@ -72,15 +77,16 @@ static const struct row rows[] = {
 	{ CRIU_DUMP, "dump -t 5 -D d -vvvv -o dump.log",
 	  "images_dir=d pid=5 verbosity=6 log_file=dump.log [dump]" },
 	{ CRIU_DUMP, "-t 5 dump -v4", "pid=5 verbosity=4 [dump]" },
-	{ CRIU_DUMP, "--tcp-established --no-tcp-established --tcp-close", "" },
+	{ CRIU_DUMP, "--tcp-established --no-tcp-established --tcp-close", "tcp_close" },
 	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft",
 	  "ext_unix_sk=3" },
 	{ CRIU_DUMP, "-M a:b --external mnt[x]:y --veth-pair a=b -r /x -L /y",
 	  "external=mnt[x]:y" },
 	{ CRIU_DUMP, "--freeze-cgroup /x --track-mem --cpu-cap=none --evasive-devices", "" },
-	{ CRIU_DUMP, "--network-lock skip --empty-ns net --file-validation buildid", "" },
+	{ CRIU_DUMP, "--network-lock skip --empty-ns net --file-validation buildid",
+	  "network_lock=1" },
 	{ CRIU_DUMP, "--network-lock nope",
-	  "option '--network-lock': 'nope' is none of iptables|nftables|skip" },
+	  "option '--network-lock': 'nope' is none of nftables|skip|iptables" },
 	{ CRIU_DUMP, "--page-server", "refused=page-server" },
 	{ CRIU_DUMP, "--page-server --no-page-server", "" },
 	{ CRIU_DUMP, "--lazy-pages --prev-images-dir ../1", "refused=lazy-pages,prev-images-dir" },
@@ -90,7 +96,8 @@ static const struct row rows[] = {
 	{ CRIU_RESTORE, "--restore-detached --no-restore-detached", "" },
 	{ CRIU_RESTORE, "--restore-d --daemon", "detach" },
 	{ CRIU_RESTORE, "-d --exec-cmd -- a b", "detach refused=exec-cmd [a][b]" },
-	{ CRIU_RESTORE, "--tcp --no-tcp", "" },
+	{ CRIU_RESTORE, "--tcp",
+	  "option '--tcp' may be --tcp-established or --tcp-close" },
 	{ CRIU_NONE, "--no-default-config --config a --config b dump",
 	  "no_default_config config=a,b [dump]" },
 	{ CRIU_CHECK, "check --feature mnt_id --extra --all", "feature=mnt_id [check]" },
@@ -144,6 +151,7 @@ static void describe_places(struct text *t, const struct settings *s)
 	add_text(t, "log_file", s->log_file);
 	add_number(t, "timeout_s", s->timeout_s, 0);
 	add_text(t, "pidfile", s->pidfile);
+	add_number(t, "network_lock", s->network_lock, LOCK_NFTABLES);
 	add_number(t, "images_fd", s->images_fd, -1);
 	add_number(t, "log_fd", s->log_fd, -1);
 	add_number(t, "status_fd", s->status_fd, -1);
@@ -164,6 +172,9 @@ static void describe_flags(struct text *t, const struct settings *s)
 	add_flag(t, "file_locks", s->file_locks);
 	add_flag(t, "link_remap", s->link_remap);
 	add_text(t, "ext_unix_sk", s->ext_unix_sk);
+	add_flag(t, "tcp_established", s->tcp_established);
+	add_flag(t, "tcp_close", s->tcp_close);
+	add_flag(t, "skip_in_flight", s->skip_in_flight);
 	add_flag(t, "no_sync", s->no_sync);
 	add_flag(t, "statistics", s->statistics);
 	add_flag(t, "no_default_config", s->no_default_config);
@@ -176,6 +187,7 @@ static void describe(struct text *t, const struct settings *s, const option_list
 	add_list(t, "action_script", &s->action_script);
 	add_list(t, "external", &s->external);
 	add_list(t, "inherit_fd", &s->inherit_fd);
+	add_list(t, "map_ip", &s->map_ip);
 	add_list(t, "config", &s->config);
 	add_list(t, "close_fd", &s->close_fd);
 	add_list(t, "feature", &s->feature);

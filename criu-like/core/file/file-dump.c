@@ -308,6 +308,16 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 	return r;
 }
 
+int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg)
+{
+	int fd = sys_fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(fd, "keep a copy of descriptor %d", p->number);
+	*vec_push(&d->arena, &d->files->after) = (struct fd_kept){ p->id, fd, k, msg };
+	return 0;
+}
+
 /* The list grows with what is met in queues. */
 static int dump_all_late(struct dump *d, bool meets)
 {
@@ -372,16 +382,6 @@ int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
 	if (s)
 		*ret_id = s->id;
 	return r;
-}
-
-int fd_keep(struct dump *d, const struct fd_probe *p, const struct fd_kind *k, const void *msg)
-{
-	int fd = sys_fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0)
-		return fail(fd, "keep a copy of descriptor %d", p->number);
-	*vec_push(&d->arena, &d->files->after) = (struct fd_kept){ p->id, fd, k, msg };
-	return 0;
 }
 
 /* --- tables --------------------------------------------------------------------------------------

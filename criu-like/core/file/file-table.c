@@ -155,8 +155,10 @@ static int grow(unsigned int slots)
 
 	if (fd < 0)
 		return fail(fd, "open something");
-	r = sys_dup3(fd, (int)slots - 1, O_CLOEXEC);
+	r = fd >= (int)slots - 1 ? -EEXIST : sys_dup3(fd, (int)slots - 1, O_CLOEXEC);
 	(void)sys_close(fd); /* empty */
+	if (r == -EEXIST)
+		return 0; /* it has grown already */
 	if (r >= 0)
 		(void)sys_close((int)slots - 1); /* as above */
 	return r < 0 ? fail(r, "grow the descriptor table to %u", slots) : 0;

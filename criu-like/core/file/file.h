@@ -72,18 +72,18 @@ const struct fd_seen *files_at(const struct dump *d, const struct task *t, unsig
 /* A number over the whole tree for this (device, inode) of a kind with identity of its own (pipes).
  */
 uint32_t files_group(struct dump *d, const struct fd_probe *p, bool *ret_first);
-/*
- * A description that a message in the queue of one of this task's files holds; `fd` is a copy of
- * the tool's and goes to the engine. It is dumped like any other if no table holds it; its id in
- * *ret_id. For kinds that `meets`, in dump().
- */
-int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id);
 /* A pipe of the dump's own that kinds may use; left empty by each. size 0: not made yet. */
 struct scratch_pipe {
 	int end[2];
 	uint32_t size;
 };
 struct scratch_pipe *files_scratch(struct dump *d);
+/*
+ * A description that a message in the queue of one of this task's files holds; `fd` is a copy of
+ * the tool's and goes to the engine. It is dumped like any other if no table holds it; its id in
+ * *ret_id. For kinds that `meets`, in dump().
+ */
+int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id);
 
 struct fd_obj { /* restore: one description */
 	uint32_t id;
@@ -110,11 +110,11 @@ struct fd_kind {
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
 	/* Before the freeze: refuse what outside can already tell (optional). */
 	int (*look)(struct dump *d, struct fd_probe *p);
-	/* Once all descriptions were looked at (`look`) or dumped: collects blockers. */
-	int (*end)(struct dump *d, bool look);
 	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
 	 */
 	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
+	/* Once all descriptions were looked at (`look`) or dumped: collects blockers. */
+	int (*end)(struct dump *d, bool look);
 	int (*plan)(struct restore *r, struct fd_obj *o);
 	/*
 	 * Descriptions that belong together (ends of a pipe): the key of their group, and the hook
@@ -146,6 +146,11 @@ struct fd_kind {
 	 */
 	int (*stage)(struct prog *p, const struct stage_at *at, const struct fd_obj *obj,
 		     int number);
+	/*
+	 * In the coordinator, with a copy: the tree is whole and about to run, the network is open
+	 * again. Too late to fail.
+	 */
+	void (*last)(const struct fd_obj *obj, int fd);
 };
 extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 
@@ -192,6 +197,9 @@ void files_close_shared(struct restore *r);
  */
 /* Operations of descriptor kinds for the leader's program. */
 int files_stage(struct prog *p, const struct stage_at *at);
+/* All threads are stopped: takes copies of what has a `last` hook. */
+int files_last_prepare(struct restore *r);
+void files_last(struct restore *r);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
 const struct task *files_owner(struct restore *r, const struct fd_obj *o);
 /* Whether the task has a number for it. */

@@ -1,0 +1,20 @@
+#pragma once
+#include "core/dump.h"
+
+/*
+ * A process that puts a connected socket of the target back in order should the tool die while it
+ * is in repair mode. It shares the tool's descriptors.
+ */
+struct net_guarded {
+	int fd;	   /* of the tool */
+	int reuse; /* SO_REUSEADDR as it was */
+	int peek;  /* SO_PEEK_OFF as it was */
+};
+/* From now on this socket is guarded; the first call starts the process. 0 or -errno, reported. */
+int net_guard_set(struct dump *d, const struct net_guarded *g);
+/* It is in order again. */
+void net_guard_clear(struct dump *d);
+/* Puts it in order: out of repair mode without a packet, options as they were. 0 or -errno. */
+int net_guard_mend(const struct net_guarded *g);
+/* The process ends. */
+void net_guard_end(struct dump *d);

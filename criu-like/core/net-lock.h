@@ -1,0 +1,37 @@
+#pragma once
+#include "core/connection.h"
+#include "core/dump.h"
+#include "core/restore.h"
+
+/*
+ * The network lock: a table of nf_tables that drops the packets of the tree's TCP connections while
+ * their sockets are being saved, between dump and restore, and until the restored ones are whole.
+ * Nothing else is touched; packets with the mark pass, for what a restore has to inject.
+ */
+enum { NET_LOCK_MARK = 0xC114 };
+
+/* --- dump: everything is stopped --- */
+/* Finds the connections and locks them; the lock vanishes with the tool. */
+int net_lock_dump(struct dump *d);
+/* The tree goes on: so do its connections. */
+void net_lock_lift(struct dump *d);
+/* Before the tree is killed: from here on the lock outlives the tool. */
+int net_lock_keep(struct dump *d);
+/* The tree is gone: its connections end without a packet. */
+void net_lock_silence(struct dump *d);
+/* Whether the tree holds both ends; known before the freeze as well. */
+bool net_lock_inside(struct dump *d, const struct nft_pair *p);
+
+/* --- restore --- */
+/* In plan(): the packets of this connection are to be held back. */
+void net_lock_want(struct restore *r, const struct nft_pair *p);
+/* Before the first socket: the lock of the dump, or another. */
+int net_lock_restore(struct restore *r);
+/* All sockets are whole. */
+int net_lock_end(struct restore *r);
+
+/*
+ * Removes the lock that a checkpoint in this directory left; it is given up. Yields how many (0 or
+ * 1) or -errno, reported.
+ */
+int net_lock_abandon(struct arena *a, int images_fd);

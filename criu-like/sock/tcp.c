@@ -1,0 +1,371 @@
+/*
+ * TCP sockets in every state: unbound, bound, listening, connecting, connected, half closed,
+ * closed. Listeners may speak MPTCP (what Go opens): connections that came in over plain TCP are
+ * plain TCP sockets.
+ *
+ * A connection is read and made again by TCP_REPAIR (tcp-repair.c) under the network lock
+ * (core/net-lock.h), and stays in repair mode until the tree is about to run and the network is
+ * open: a restore that fails sends nothing. A connection with one end outside of the tree needs the
+ * operator's promise that the other end waits (--tcp-established) or need not (--tcp-close);
+ * connections within the tree need none.
+ *
+ * No interface puts a connection into the queue of a listener: those that nobody accepted are
+ * refused, or dropped on demand (--skip-in-flight). Which SYNs a listener has answered is lost: the
+ * peers send them again.
+ */
+#include "tcp.pb-c.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "core/file/file.h"
+#include "core/net-lock.h"
+#include "core/refuse.h"
+#include "kernel/descriptor.h"
+#include "sock/inet.h"
+#include "sock/socket-options.h"
+#include "sock/tcp-repair.h"
+
+enum {
+	MPTCP_PROTOCOL = 262,
+	STATE_SYN_SENT = 2,
+	STATE_SYN_RECV,
+	STATE_CLOSED = 7,
+	STATE_LISTEN = 10,
+	STATE_CLOSING
+};
+enum { SHUT_RECEIVE = 1, SHUT_ALL = 2 };
+
+static bool match(struct dump *d, struct fd_probe *p)
+{
+	struct socket_type t;
+
+	(void)d;
+	return socket_type_of(p, &t) && (t.domain == AF_INET || t.domain == AF_INET6) &&
+	       t.type == SOCK_STREAM && (t.protocol == IPPROTO_TCP || t.protocol == MPTCP_PROTOCOL);
+}
+
+/* --- dump ----------------------------------------------------------------------------------------
+ */
+
+static int ask(const struct fd_probe *p, struct tcp_info *ret)
+{
+	uint32_t len = sizeof(*ret);
+	long r = sys(SYS_getsockopt, p->fd, IPPROTO_TCP, TCP_INFO, ret, &len);
+
+	return r ? fail(r, "descriptor %d: ask for the state of its socket", p->number) : 0;
+}
+
+/* getpeername(2) tells it only while there is a connection. */
+static InetName *peer_of(struct arena *a, int fd)
+{
+	union inet_address name = { 0 };
+	bool v6 = socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
+	uint32_t len = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+	if (sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &name, &len))
+		return NULL;
+	return inet_name(a, &name);
+}
+
+static bool has_packets(uint32_t state)
+{
+	return state != STATE_CLOSED && state != STATE_LISTEN;
+}
+
+/* What needs the promise of the operator, or cannot be. */
+static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
+{
+	struct nft_pair pair;
+	InetName *peer;
+
+	if (!has_packets(state) || d->opt->tcp_close)
+		return 0;
+	if (socket_int(p->fd, SOL_SOCKET, SO_PROTOCOL) == MPTCP_PROTOCOL)
+		return fd_refuse(d, p, "it is a connection by multipath TCP",
+				 "run the program without (GODEBUG=multipathtcp=0), or close the "
+				 "connection with --tcp-close");
+	if (state == STATE_SYN_RECV)
+		return fd_refuse(d, p, "its connection is half open (TCP fast open)",
+				 "wait until it is complete");
+	if (d->opt->tcp_established ||
+	    (!connection_pair(p->fd, &pair) && net_lock_inside(d, &pair)))
+		return 0;
+	peer = peer_of(&d->arena, p->fd);
+	return fd_refuse(d, p,
+			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
+				      peer ? inet_text(&d->arena, peer) : "somebody"),
+			 "--tcp-established keeps the connection (it waits for the restore), "
+			 "--tcp-close gives it up");
+}
+
+static int look(struct dump *d, struct fd_probe *p)
+{
+	struct tcp_info info = { 0 };
+	int r = ask(p, &info);
+
+	return r ? r : refuse_connection(d, p, info.tcpi_state);
+}
+
+static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_info *info, Tcp *m)
+{
+	m->has_backlog = true;
+	m->backlog = info->tcpi_sacked; /* of a listener: the longest queue, and the one it has */
+	if (!info->tcpi_unacked || d->opt->skip_in_flight)
+		return 0;
+	return fd_refuse(d, p,
+			 arena_printf(&d->arena, "%u connections wait to be accepted",
+				      info->tcpi_unacked),
+			 "accept them before the dump; --skip-in-flight drops them");
+}
+
+/* Reading was shut down by the program, if not by the end of the stream or of all. */
+static uint32_t shutdown_of(const struct fd_probe *p, uint32_t state, bool connected)
+{
+	struct pollfd look_at = { p->fd, POLLRDHUP, 0 };
+	bool ended = state >= STATE_CLOSED && state != STATE_LISTEN;
+
+	(void)sys(SYS_poll, &look_at, 1, 0); /* zero: not shut */
+	if (!(look_at.revents & POLLRDHUP))
+		return 0;
+	if (state == STATE_CLOSED && !connected)
+		return SHUT_ALL;
+	return ended ? 0 : SHUT_RECEIVE;
+}
+
+static bool has_error(const struct fd_probe *p)
+{
+	struct pollfd look_at = { p->fd, 0, 0 };
+
+	(void)sys(SYS_poll, &look_at, 1, 0); /* zero: none */
+	return look_at.revents & POLLERR;
+}
+
+/* What is left of a connection that is given up. */
+static void forget(Tcp *m)
+{
+	m->state = STATE_CLOSED;
+	m->shutdown = SHUT_ALL;
+	m->connection = NULL;
+	m->inet->local = m->inet->peer = NULL;
+}
+
+static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
+{
+	int r = refuse_connection(d, p, m->state);
+
+	if (r)
+		return r;
+	if (d->opt->tcp_close && has_packets(m->state)) {
+		forget(m);
+		return 0;
+	}
+	r = tcp_repair_dump(d, p, m);
+	if (!r)
+		m->connection->error = m->connection->has_error = has_error(p);
+	return r;
+}
+
+static int dump(struct dump *d, struct fd_probe *p, void *msg)
+{
+	struct tcp_info info = { 0 };
+	Tcp *m = msg;
+	int r = ask(p, &info);
+
+	m->inet = arena_new(&d->arena, Inet);
+	inet__init(m->inet);
+	m->state = info.tcpi_state;
+	if (!r)
+		r = inet_dump(d, p, m->inet);
+	if (r)
+		return r;
+	m->inet->peer = m->state == STATE_LISTEN ? NULL : peer_of(&d->arena, p->fd);
+	m->shutdown = shutdown_of(p, m->state, m->inet->peer);
+	if (m->state == STATE_LISTEN)
+		return dump_listener(d, p, &info, m);
+	return m->inet->peer ? dump_connection(d, p, m) : 0;
+}
+
+/* --- plan ----------------------------------------------------------------------------------------
+ */
+
+static bool put_end(const InetName *n, uint8_t addr[16], uint16_t *ret_port)
+{
+	bool mapped = n->family == AF_INET6 &&
+		      IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)n->address.data);
+
+	*ret_port = htons((uint16_t)n->port);
+	if (mapped)
+		memcpy(addr, n->address.data + 12, 4);
+	else
+		memcpy(addr, n->address.data, n->address.len);
+	return n->family == AF_INET6 && !mapped;
+}
+
+static void want_lock(struct restore *r, const Inet *m)
+{
+	struct nft_pair p = { 0 };
+
+	p.v6 = put_end(m->local, p.local, &p.local_port);
+	if (put_end(m->peer, p.remote, &p.remote_port) == p.v6)
+		net_lock_want(r, &p);
+}
+
+static int check(const struct fd_obj *o, const Tcp *m)
+{
+	const Inet *i = m->inet;
+	bool ok = i->type == SOCK_STREAM && m->state && m->state <= STATE_CLOSING &&
+		  (i->protocol == IPPROTO_TCP ||
+		   (i->protocol == MPTCP_PROTOCOL && !has_packets(m->state)));
+
+	if (!ok || (m->state == STATE_LISTEN) != m->has_backlog ||
+	    (has_packets(m->state) && !m->connection))
+		return fail(-EPROTO, "image 'tcp': description %" PRIu32 " is in no possible state",
+			    o->id);
+	return m->connection ? tcp_repair_check(o, m) : 0;
+}
+
+static int plan(struct restore *r, struct fd_obj *o)
+{
+	Tcp *m = (Tcp *)o->msg;
+	int e = check(o, m);
+
+	if (e)
+		return e;
+	if (r->opt && r->opt->tcp_close && has_packets(m->state))
+		forget(m);
+	e = inet_plan(r, o, m->inet);
+	if (!e && has_packets(m->state))
+		want_lock(r, m->inet);
+	return e;
+}
+
+static uint64_t group(const void *msg)
+{
+	const Tcp *m = msg;
+
+	return inet_port_key(m->inet);
+}
+
+/*
+ * Sockets of one port. A connection leaves repair mode for a moment while its unsent bytes are
+ * written, and then others could not be bound: it is made before the fork.
+ */
+static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
+{
+	Inet **bound = arena_array(&r->arena, Inet *, n);
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const Tcp *m = member[i]->msg;
+
+		if (!m->connection)
+			bound[k++] = m->inet;
+		else if (n > 1)
+			member[i]->shared |= m->connection->unsent || m->state == STATE_SYN_SENT;
+	}
+	inet_plan_port(bound, k);
+	return 0;
+}
+
+/* --- open ----------------------------------------------------------------------------------------
+ */
+
+static int make_connection(int fd, const Tcp *m)
+{
+	union inet_address local, peer;
+	int r = socket_buffers_enlarge(fd);
+
+	if (r)
+		return r;
+	r = tcp_repair_begin(fd);
+	if (r)
+		return fail(r, "begin to make a connection");
+	(void)inet_address(m->inet->local, &local);
+	(void)inet_address(m->inet->peer, &peer);
+	r = inet_bind(fd, m->inet);
+	return r ? r : tcp_repair_restore(fd, m, &local.any, &peer.any);
+}
+
+static int make_socket(int fd, const Tcp *m)
+{
+	int r = m->connection ? make_connection(fd, m) : inet_bind(fd, m->inet);
+
+	if (!r && m->state == STATE_LISTEN) {
+		r = (int)sys(SYS_listen, fd, m->backlog);
+		if (r)
+			return fail(r, "listen");
+	}
+	return r;
+}
+
+static void shut(int fd, const Tcp *m)
+{
+	if (m->shutdown) /* of a closed socket it works and says ENOTCONN */
+		(void)sys(SYS_shutdown, fd, m->shutdown & SHUT_ALL ? SHUT_RDWR : SHUT_RD);
+}
+
+static int open_fd(struct opener *o, const struct fd_obj *obj)
+{
+	const Tcp *m = obj->msg;
+	_close_ int fd = inet_make(m->inet);
+	int r = fd < 0 ? fd : make_socket(fd, m);
+
+	(void)o;
+	if (!r)
+		r = inet_complete(fd, m->inet, obj->ofd);
+	if (r)
+		return r;
+	shut(fd, m);
+	return take_fd(&fd);
+}
+
+/* Connections keep the port shared by force until the last moment. */
+static int stage(struct prog *p, const struct stage_at *at, const struct fd_obj *obj, int number)
+{
+	const Tcp *m = obj->msg;
+
+	if (!m->connection)
+		inet_stage(p, at, m->inet, number);
+	return 0;
+}
+
+static void put_back(int fd, const Inet *m, int name)
+{
+	int value = socket_option_int(m->n_option, m->option, (const int[]){ SOL_SOCKET, name }, 0);
+
+	if (socket_set_int(fd, SOL_SOCKET, name, value))
+		log_warn("socket option %d of a connection is lost", name);
+}
+
+static void last(const struct fd_obj *obj, int fd)
+{
+	const Tcp *m = obj->msg;
+
+	if (!m->connection)
+		return;
+	if (m->state != STATE_SYN_SENT && tcp_repair_end(fd, true))
+		log_warn("a connection cannot leave its repair mode");
+	put_back(fd, m->inet, SO_REUSEADDR);
+	put_back(fd, m->inet, SO_REUSEPORT);
+}
+
+const struct fd_kind kind_tcp = { .name = "tcp",
+				  .descriptor = &tcp__descriptor,
+				  .match = match,
+				  .look = look,
+				  .dump = dump,
+				  .plan = plan,
+				  .group = group,
+				  .plan_group = plan_group,
+				  .open = open_fd,
+				  .stage = stage,
+				  .last = last };
