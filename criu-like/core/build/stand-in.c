@@ -84,7 +84,7 @@ static int attend(const struct stand_in *s, pid_t pid, const int ready[2], const
 int stand_in_run(const struct stand_in *s)
 {
 	int ready[2], go[2] = { -1, -1 }, r, status;
-	long pid = sys(SYS_pipe2, ready, O_CLOEXEC);
+	long w = 0, pid = sys(SYS_pipe2, ready, O_CLOEXEC);
 
 	if (!pid)
 		pid = sys(SYS_pipe2, go, O_CLOEXEC);
@@ -94,8 +94,8 @@ int stand_in_run(const struct stand_in *s)
 	if (!pid)
 		live(s, ready, go);
 	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);
-	if (pid > 0)
-		(void)sys(SYS_wait4, pid, &status, __WALL, NULL); /* our own child */
+	while (pid > 0 && w != pid && w != -ECHILD) /* it must not read from another's pipe */
+		w = sys(SYS_wait4, pid, &status, __WALL, NULL);
 	for (int i = 0; i < 2; i++) {
 		(void)sys_close(ready[i]); /* nothing is in them any more */
 		(void)sys_close(go[i]);	   /* as above */
