@@ -36,12 +36,18 @@ static int become(const struct stand_in *s)
 }
 
 /* The descriptor table is shared: it must not close anything, nor leave any other way. */
-static _Noreturn void live(const struct stand_in *s, const int ready[2], const int go[2])
+static _Noreturn void live(const struct stand_in *s, pid_t maker, const int ready[2],
+			   const int go[2])
 {
 	char byte;
 
 	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* cannot fail */
+	if (sys(SYS_getppid) != maker)
+		(void)sys(SYS_exit_group, FAILED_CODE); /* it died before */
 	byte = (char)become(s);
+	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* a new user cleared it */
+	if (sys(SYS_getppid) != maker)
+		(void)sys(SYS_exit_group, FAILED_CODE);
 	if (!byte && s->inside)
 		byte = (char)s->inside(s->arg);
 	if (sys(SYS_write, ready[1], &byte, 1) == 1) /* the maker waits for it, or sees us die */
@@ -84,6 +90,7 @@ static int attend(const struct stand_in *s, pid_t pid, const int ready[2], const
 int stand_in_run(const struct stand_in *s)
 {
 	int ready[2], go[2] = { -1, -1 }, r, status;
+	pid_t maker = (pid_t)sys(SYS_getpid);
 	long w = 0, pid = sys(SYS_pipe2, ready, O_CLOEXEC);
 
 	if (!pid)
@@ -92,7 +99,7 @@ int stand_in_run(const struct stand_in *s)
 		return fail(pid, "make a pipe for a stand-in");
 	pid = clone_process(s->pid, CLONE_FILES, 0);
 	if (!pid)
-		live(s, ready, go);
+		live(s, maker, ready, go);
 	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);
 	while (pid > 0 && w != pid && w != -ECHILD) /* it must not read from another's pipe */
 		w = sys(SYS_wait4, pid, &status, __WALL, NULL);
