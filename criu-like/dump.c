@@ -27,6 +27,9 @@
 #include "core/tree-image.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
+#include "kernel/read-ahead.h"
+
+enum { MANY_PROCESSES = 16 };
 
 static int hook(const struct dump *d, const char *point)
 {
@@ -87,6 +90,8 @@ static int look(void *c)
 	int r = with_blockers(d, collect(d));
 
 	d->stats.look_us = (time_now_ns() - from) / 1000;
+	if (!r && d->seen.n >= MANY_PROCESSES)
+		d->ahead = read_ahead_new(d->seen.n);
 	return r;
 }
 
@@ -129,6 +134,7 @@ static int save_state(void *c)
 	e = victim_withdraw_all(d); /* the blob goes before memory is looked at */
 	if (e)
 		return e;
+	memory_read_ahead(d);
 	e = files_dump(d);
 	r = r ?: e;
 	if (r && r != -ENOTSUP)
@@ -233,6 +239,7 @@ int dump_run(const struct dump_options *opt)
 	d->stats.total_us = (time_now_ns() - from) / 1000;
 	if (!r && opt->show_stats)
 		statistics_print(&d->stats, stdout);
+	read_ahead_free(d->ahead);
 	if (d->set)
 		image_set_close(d->set);
 	arena_deinit(&d->arena);

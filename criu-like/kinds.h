@@ -55,11 +55,16 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
-	X(unix) \
-	X(tcp)
+	X(unix)      \
+	X(tcp)       \
+	X(udp)       \
+	X(raw)       \
+	X(netlink)   \
+	X(packet)    \
+	X(socket)
 
 /* Kinds of mappings, in match order. */
-#define MEM_KINDS(X) X(special) X(sysv_map) X(shmem) X(mapped_file) X(anon)
+#define MEM_KINDS(X) X(special) X(aio) X(hugetlb) X(sysv_map) X(shmem) X(mapped_file) X(anon)
 
 /* Objects of namespaces, in the order in which they are made. */
 #define WORLD_KINDS(X) X(sysv_shm) X(sysv_sem) X(sysv_msg) X(mqueue_object)

@@ -82,9 +82,14 @@ static int collect(struct restore *r)
 static int plan(void *c)
 {
 	struct restore *r = c;
-	int k = collect(r), e = blockers_report(&r->blockers);
+	int k, e;
 
-	return e ?: k;
+	(void)restore_journal(r); /* what a killed run left would be in the way */
+	k = collect(r);
+	e = blockers_report(&r->blockers);
+
+	k = e ?: k;
+	return k || !r->opt->plan_only ? k : memory_verify(r);
 }
 
 static int build_programs(void *c)
@@ -133,16 +138,35 @@ static void undo_prepare(void *c)
 	(void)inode_end_puts(c, false);	     /* as above */
 }
 
+/*
+ * Barriers that would only make many processes sleep and wake up: when nothing that a task needs
+ * depends on others, it goes on while those are still being born, and when nobody is going to die,
+ * its signals do not wait for that.
+ */
+static void open_barriers(struct restore *r)
+{
+	const struct birth_plan *b = r->births;
+
+	if (b->n_mm_shared || b->n_early || b->n_stand_in || !files_need_nobody(r))
+		return;
+	area_pass(r, WORD_GO, 1);
+	if (!b->n_zombie)
+		area_pass(r, WORD_SIGNALS, 1);
+}
+
 static int fork_tree(void *c)
 {
 	struct restore *r = c;
 	uint64_t from = time_now_ns();
-	int k = self_fork_root(r);
+	int k;
 
+	open_barriers(r);
+	k = self_fork_root(r);
 	k = k ?: watch_wait(r, WORD_FORKED, r->births->n_fork);
 	k = k ?: files_open_late(r);
 	if (!k)
 		area_pass(r, WORD_GO, 1);
+	k = k ?: memory_verify(r); /* while they read what it compares */
 	k = k ?: watch_wait(r, WORD_RESTORED, (uint32_t)r->tree.thread.n);
 	r->stats.fork_us = (time_now_ns() - from) / 1000;
 	log_flush_buffer(area_log(r));
@@ -188,9 +212,9 @@ static int settle(void *c)
 	uint32_t n = (uint32_t)r->tree.thread.n;
 	int k = files_hold(r);
 
-	k = k ?: inode_remove_ghosts(r, false);
 	k = k ?: memory_settle(r);
-	k = k ?: world_settle(r);
+	k = k ?: world_settle(r); /* the journal is closed with the ghosts */
+	k = k ?: inode_remove_ghosts(r, false);
 	k = k ?: files_settle(r);
 	files_close_shared(r);
 	memory_close(r);
@@ -311,6 +335,7 @@ int restore_check_set(const struct restore_options *opt, struct image_set *set, 
 	(void)fault_enter(FAULT_RESTORE, -1);
 	k = read_images(r);
 	k = k ?: collect(r);
+	k = k ?: memory_verify(r);
 	memory_close(r);
 	if (r->set && r->set != set)
 		image_set_close(r->set);

@@ -21,6 +21,11 @@ struct backend_ops {
 	int (*create)(struct backend *b, const char *name, struct backend_file **ret);
 	int (*append)(struct backend *b, struct backend_file *f, const struct iovec *iov,
 		      int n_iov);
+	/*
+	 * From here on a process forked from this one may append to the file, while the caller does
+	 * not. NULL: all files go one way.
+	 */
+	int (*share)(struct backend *b, struct backend_file *f);
 	int (*finish)(struct backend *b, struct backend_file *f);
 	/* Makes everything durable where asked to, then the set complete, by its last file. */
 	int (*commit)(struct backend *b, struct span content);

@@ -122,6 +122,11 @@ static int dir_append(struct backend *b, struct backend_file *f, const struct io
 	return r ? r : write_out(d, f, iov, (size_t)n_iov);
 }
 
+static int dir_share(struct backend *b, struct backend_file *f)
+{
+	return f->made ? 0 : make(dir_of(b), f);
+}
+
 static int end(struct dir *d, struct backend_file *f)
 {
 	int r = io_close(&f->fd);
@@ -271,6 +276,7 @@ static void dir_done(struct backend *b)
 static const struct backend_ops dir_ops = {
 	.create = dir_create,
 	.append = dir_append,
+	.share = dir_share,
 	.finish = dir_finish,
 	.commit = dir_commit,
 	.discard = dir_discard,

@@ -85,6 +85,13 @@ int page_store_create(struct image_set *s, uint32_t shard, struct page_store **r
 /* Appends whole pages; yields their offset in bytes and the xxh3-64 of the bytes. */
 int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov,
 		      uint64_t *ret_offset, uint64_t *ret_hash);
+/*
+ * Lets a process forked from this one append to the store instead of the caller, who tells then how
+ * much that was. Not in every set: page_store_can_share().
+ */
+bool page_store_can_share(const struct page_store *p);
+int page_store_share(struct page_store *p);
+void page_store_appended(struct page_store *p, uint64_t bytes);
 int page_store_finish(struct page_store *p);
 /* A descriptor of shard n of an opened set, read-only; its size has been checked. */
 int page_store_open(struct image_set *s, uint32_t shard, int *ret_fd);

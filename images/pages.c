@@ -114,6 +114,24 @@ int page_store_append(struct page_store *p, const struct iovec *iov, int n_iov,
 	return 0;
 }
 
+bool page_store_can_share(const struct page_store *p)
+{
+	return p->set->backend->ops->share != NULL;
+}
+
+int page_store_share(struct page_store *p)
+{
+	struct backend *b = p->set->backend;
+
+	return b->ops->share(b, p->file);
+}
+
+void page_store_appended(struct page_store *p, uint64_t bytes)
+{
+	bug_on(!p->entry->open, "pages are appended before page_store_finish()");
+	p->entry->size += bytes;
+}
+
 int page_store_finish(struct page_store *p)
 {
 	struct backend *b = p->set->backend;

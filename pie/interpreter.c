@@ -165,6 +165,9 @@ static long step(char *base, const struct prog_head *p, const struct prog_op *op
 	case VERB_COPY:
 		copy((char *)arg[0], (const char *)arg[1], arg[2]);
 		return 0;
+	case VERB_LOAD:
+		slot[op->slot] = *(volatile int64_t *)arg[0];
+		return 0;
 	case VERB_CHECK:
 		return arg[0] == arg[1] ? 0 : op->expect;
 	case VERB_LOOP:

@@ -29,6 +29,7 @@ enum prog_verb {
 	VERB_PARK,  /* sleep for good (all signals are blocked): the host takes over */
 	VERB_LEAVE, /* registers sp=arg[0] rax=arg[1] rdi=arg[2] rsi=arg[3], jump to address arg[4]
 		     */
+	VERB_LOAD,  /* the 64-bit number at address arg[0] into `slot` */
 	VERB_COUNT
 };
 

@@ -71,12 +71,21 @@ static const struct {
 	void (*run)(void);
 } ways[] = {{"one", one}, {"two", two}, {"fork", across_fork}};
 
+/* Sockets that see what other tests do, and are seen: in a network namespace of its own. */
+static bool of_network(const struct factory *f)
+{
+	for (const struct factory *s = socket_factories; s->name; s++)
+		if (s == f)
+			return strncmp(f->name, "unix", 4);
+	return false;
+}
+
 static bool list(const struct factory *f, void *arg)
 {
 	(void)arg;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-		printf("%s %s%s%s\n", f->name, ways[i].name, f->refused ? " refused=" : "",
-		       f->refused ? f->refused : "");
+		printf("%s %s%s%s%s\n", f->name, ways[i].name, of_network(f) ? " net" : "",
+		       f->refused ? " refused=" : "", f->refused ? f->refused : "");
 	return false;
 }
 

@@ -1,7 +1,11 @@
 /*
- * A bump allocator over malloc'ed chunks. One arena lives as long as one operation (a dump, a
+ * A bump allocator over chunks of whole pages. One arena lives as long as one operation (a dump, a
  * restore, one request of a service), so that nothing has to be freed singly and error paths need
  * no cleanup of memory. Big requests get a chunk of their own.
+ *
+ * Chunks are mappings, not malloc'ed: the kernel puts them side by side and takes them for one, and
+ * a restore moves them (core/build/fork-memory.c) without leaving a mapping in every gap, each of
+ * which every fork would copy.
  */
 #include "arena.h"
 
@@ -9,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #ifndef ARENA_CHUNK_BYTES /* fuzzing sets it small, so that each allocation has its own borders */
@@ -19,11 +24,13 @@ enum {
 	MOST_BYTES = 64 * CHUNK_BYTES,
 	ALIGN = 16,
 	PAGE_BYTES = 4096,
+	/* Small chunks are for finding reads behind their end: malloc knows where that is. */
+	BY_MALLOC = ARENA_CHUNK_BYTES < PAGE_BYTES,
 };
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t used, size;
+	size_t used, size; /* of the data */
 	_Alignas(ALIGN) unsigned char data[];
 };
 
@@ -46,46 +53,61 @@ void arena_deinit(struct arena *a)
 	while (a->chunk) {
 		struct arena_chunk *next = a->chunk->next;
 
-		free(a->chunk);
+		if (BY_MALLOC)
+			free(a->chunk);
+		else
+			(void)munmap(a->chunk, sizeof(*next) + a->chunk->size); /* cannot fail */
 		a->chunk = next;
 	}
 }
 
 static struct arena_chunk *chunk_new(size_t size)
 {
-	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+	struct arena_chunk *c = NULL;
+	size_t len = sizeof(*c) + size;
 
-	if (!c)
+	if (len < size || len > SIZE_MAX - PAGE_BYTES)
 		out_of_memory();
-	c->size = size;
+	if (BY_MALLOC) {
+		c = calloc(1, len);
+	} else {
+		len = (len + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+		c = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	if (!c || c == MAP_FAILED)
+		out_of_memory();
+	c->size = len - sizeof(*c);
 	return c;
 }
 
 bool arena_pages_next(const struct arena *a, const void **at, struct arena_pages *ret)
 {
 	const struct arena_chunk *c = *at ? ((const struct arena_chunk *)*at)->next : a->chunk;
-	uintptr_t start, end;
 
 	if (!c)
 		return false;
-	start = ((uintptr_t)c->data + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
-	end = ((uintptr_t)c->data + c->used) & ~(uintptr_t)(PAGE_BYTES - 1);
 	*at = c;
-	*ret = (struct arena_pages){ (void *)start, end > start ? end - start : 0 };
+	*ret = (struct arena_pages){ (void *)(uintptr_t)c, sizeof(*c) + c->used,
+				     BY_MALLOC ? 0 : sizeof(*c) + c->size };
 	return true;
+}
+
+static size_t aligned(size_t len_bytes)
+{
+	return (len_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
 /* Few chunks for much memory; pages that nobody touched cost nothing. */
 static size_t next_size(const struct arena_chunk *c)
 {
-	size_t size = c ? 2 * c->size : CHUNK_BYTES;
+	size_t size = c ? 2 * (c->size + sizeof(*c)) : CHUNK_BYTES;
 
-	return size < MOST_BYTES ? size : MOST_BYTES;
+	return (size < MOST_BYTES ? size : MOST_BYTES) - sizeof(*c);
 }
 
 void *arena_alloc(struct arena *a, size_t len_bytes)
 {
-	size_t len = (len_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	size_t len = aligned(len_bytes);
 	struct arena_chunk *c = a->chunk;
 	void *p;
 
@@ -110,10 +132,22 @@ void *arena_alloc(struct arena *a, size_t len_bytes)
 	return p;
 }
 
+/* What was allocated last may grow where it is. */
+static bool grow_in_place(struct arena *a, const void *old, size_t old_bytes, size_t new_bytes)
+{
+	struct arena_chunk *c = a->chunk;
+	size_t from = aligned(old_bytes), to = aligned(new_bytes);
+
+	if (!old_bytes || !c || to < from || to < new_bytes ||
+	    (const unsigned char *)old + from != c->data + c->used || to - from > c->size - c->used)
+		return false;
+	c->used += to - from;
+	return true;
+}
+
 void arena_shrink(struct arena *a, const void *p, size_t len_bytes, size_t used_bytes)
 {
-	size_t len = (len_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	size_t used = (used_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	size_t len = aligned(len_bytes), used = aligned(used_bytes);
 	struct arena_chunk *c = a->chunk;
 
 	if (c && c->used >= len && c->data + c->used - len == p)
@@ -122,8 +156,11 @@ void arena_shrink(struct arena *a, const void *p, size_t len_bytes, size_t used_
 
 void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes)
 {
-	void *p = arena_alloc(a, new_bytes);
+	void *p;
 
+	if (grow_in_place(a, old, old_bytes, new_bytes))
+		return old;
+	p = arena_alloc(a, new_bytes);
 	if (old_bytes)
 		memcpy(p, old, old_bytes);
 	return p;
@@ -131,7 +168,11 @@ void *arena_grow(struct arena *a, void *old, size_t old_bytes, size_t new_bytes)
 
 void *arena_memdup(struct arena *a, const void *src, size_t len_bytes)
 {
-	return arena_grow(a, (void *)src, len_bytes, len_bytes);
+	void *p = arena_alloc(a, len_bytes);
+
+	if (len_bytes)
+		memcpy(p, src, len_bytes);
+	return p;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t len_bytes)

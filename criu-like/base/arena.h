@@ -15,10 +15,11 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_deinit(struct arena *a);
-/* The used memory of chunk after chunk, as far as it fills pages alone; start with *at NULL. */
+/* The memory of chunk after chunk, pages that belong to nobody else, and how much of it is used;
+ * start with *at NULL. */
 struct arena_pages {
 	void *start;
-	size_t len_bytes;
+	size_t used_bytes, len_bytes;
 };
 bool arena_pages_next(const struct arena *a, const void **at, struct arena_pages *ret);
 void *arena_alloc(struct arena *a, size_t len_bytes);

@@ -14,7 +14,7 @@ struct dump_options {
 	pid_t pid;
 	int images_fd, work_fd;
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
-	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes, "": all, or NULL */
+	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes; "": all; NULL */
 	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
@@ -32,6 +32,7 @@ struct queue_seen;
 struct memory; /* core/memory/memory.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
+struct read_ahead; /* kernel/read-ahead.h */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct tty_tree; /* fd/tty.h: who has which terminal */
@@ -56,6 +57,7 @@ struct dump {
 	struct task_records *task_records;
 	struct victim_tree *victims;
 	struct sleeps *sleeps; /* NULL: none known */
+	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
 	struct journal *journal;
 	struct tty_tree *ttys;
 	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */

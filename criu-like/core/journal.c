@@ -1,9 +1,9 @@
 /*
- * A text file, one line per event: `add N unlink PATH` (rmdir, remap, swap likewise), `made N DEV
- * INO`, `done N`. Newlines and backslashes of paths are written in octal. A line that a crash cut
- * short was followed by no change, so it is ignored. An entry whose file was never seen (`made` is
- * missing) is undone only while what is there is empty: the crash came between making and filling
- * it.
+ * A text file, one line per event: `add N unlink PATH` (rmdir, remap, ipc, swap likewise), `made N
+ * DEV INO`, `done N`. Newlines and backslashes of paths are written in octal. A line that a crash
+ * cut short was followed by no change, so it is ignored. An entry whose file was never seen (`made`
+ * is missing) is undone only while what is there is empty: the crash came between making and
+ * filling it.
  */
 #include "core/journal.h"
 
@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ipc.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -24,7 +25,7 @@
 enum { RENAME_KEEP = 1, RENAME_SWAP = 2 }; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
 
 static const char file_name[] = "journal";
-static const char *const op_name[] = { "unlink", "rmdir", "remap", "swap" };
+static const char *const op_name[] = { "unlink", "rmdir", "remap", "ipc", "swap" };
 
 struct entry {
 	enum journal_op op;
@@ -127,6 +128,41 @@ int journal_done(struct journal *j, uint32_t id)
 	return put(j, arena_printf(j->arena, "done %" PRIu32 "\n", id));
 }
 
+/* 0: not known. */
+static uint64_t ipc_namespace(void)
+{
+	struct stat st;
+
+	return sys_stat(AT_FDCWD, "/proc/self/ns/ipc", 0, &st, NULL) ? 0 : st.st_ino;
+}
+
+int journal_add_ipc(struct journal *j, const char *what, int id, uint32_t *ret)
+{
+	return journal_add(j, JOURNAL_IPC,
+			   arena_printf(j->arena, "%s %d %" PRIu64, what, id, ipc_namespace()),
+			   ret);
+}
+
+/* It may not exist yet; another namespace, or another boot, has nothing to do with it. */
+static int remove_ipc(const struct entry *e)
+{
+	struct span text = { e->path, strlen(e->path) }, what, number;
+	uint64_t ns = 0, id = 0;
+	long r;
+
+	if (!span_cut(&text, ' ', &what) || !span_cut(&text, ' ', &number) ||
+	    span_u64(number, 10, &id) || span_u64(text, 10, &ns) || !ns || ns != ipc_namespace())
+		return 0;
+	if (span_eq(what, "shm"))
+		r = sys(SYS_shmctl, id, IPC_RMID, 0);
+	else if (span_eq(what, "sem"))
+		r = sys(SYS_semctl, id, 0, IPC_RMID, 0);
+	else
+		r = sys(SYS_msgctl, id, IPC_RMID, 0);
+	return !r || r == -EINVAL || r == -EIDRM ? 0
+						 : fail(r, "remove System V object %s", e->path);
+}
+
 /*
  * The file that had to leave its name for a moment returns to it. What is there now, the deleted
  * file as a rule, takes its place and is removed by the entry before.
@@ -150,8 +186,11 @@ static int move_back(struct arena *a, const struct entry *e)
 static int undo(struct arena *a, struct entry *e)
 {
 	struct stat st;
-	int r = sys_stat(AT_FDCWD, e->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	int r;
 
+	if (e->op == JOURNAL_IPC)
+		return remove_ipc(e);
+	r = sys_stat(AT_FDCWD, e->path, AT_SYMLINK_NOFOLLOW, &st, NULL);
 	if (r == -ENOENT)
 		return 0;
 	if (r)

@@ -16,7 +16,8 @@ enum journal_op {
 	JOURNAL_UNLINK, /* a name was made: unlink it */
 	JOURNAL_RMDIR,	/* a directory was made: remove it if it is empty */
 	JOURNAL_REMAP,	/* a name that a checkpoint refers to: unlink it unless that is committed */
-	JOURNAL_SWAP,	/* NAME.torpor-N may hold what belongs at NAME (`made`): move it back */
+	JOURNAL_IPC,  /* "shm ID NS" (sem, msg) is being made in the ipc namespace NS: remove it */
+	JOURNAL_SWAP, /* NAME.torpor-N may hold what belongs at NAME (`made`): move it back */
 };
 
 /* Nothing is written before the first entry. */
@@ -27,6 +28,8 @@ enum journal_op {
 struct journal *journal_new(struct arena *a, int work_fd, bool sync);
 /* Announces a change; its number in *ret. */
 int journal_add(struct journal *j, enum journal_op op, const char *path, uint32_t *ret);
+/* JOURNAL_IPC, for this namespace. `what`: "shm", "sem", "msg". */
+int journal_add_ipc(struct journal *j, const char *what, int id, uint32_t *ret);
 /* What was made: nothing else is ever removed under that name. */
 int journal_made(struct journal *j, uint32_t id, const struct stat *st);
 /* The change was undone, or is to stay. */

@@ -76,7 +76,7 @@ struct world_kind {
 	/* All tasks have what they need (optional). */
 	int (*settle)(struct restore *r, struct world_object *o);
 	/* The restore failed: takes away what create made. */
-	void (*undo)(struct restore *r, struct world_object *o);
+	int (*undo)(struct restore *r, struct world_object *o);
 };
 
 /* The registry (kinds.c): NULL-terminated, in order. */

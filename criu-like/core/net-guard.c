@@ -1,9 +1,10 @@
 /*
- * Reading a connection needs repair mode (TCP_REPAIR), which is a state of the target's own socket
- * and would outlive a tool that is killed in these microseconds. So a second process stands by: it
- * sleeps until the kernel tells it that the tool died (PDEATHSIG), mends the socket that a shared
- * page names, and ends. It shares the descriptor table, so the network lock, which lies in a
- * descriptor, lasts until then. It makes no difference when both are killed at once.
+ * Reading a connection needs repair mode (TCP_REPAIR), and reading a queue of datagrams a moving
+ * offset (SO_PEEK_OFF). Both are states of the target's own socket and would outlive a tool that is
+ * killed in these microseconds. So a second process stands by: it sleeps until the kernel tells it
+ * that the tool died (PDEATHSIG), mends the socket that a shared page names, and ends. It shares
+ * the descriptor table, so the network lock, which lies in a descriptor, lasts until then. It makes
+ * no difference when both are killed at once.
  */
 #include "core/net-guard.h"
 
@@ -29,7 +30,7 @@ enum { REPAIR_OFF_SILENT = -1, SIGNAL_OF_DEATH = SIGUSR1, PAGE_BYTES = 4096 };
 
 struct guard_page {
 	uint32_t ready;
-	uint32_t used; /* `it` is in repair mode, or about to be */
+	uint32_t used; /* `it` is changed, or about to be */
 	struct net_guarded it;
 };
 struct net_guard {
@@ -44,9 +45,12 @@ static int set(int fd, int level, int name, int value)
 
 int net_guard_mend(const struct net_guarded *g)
 {
-	int r = set(g->fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_SILENT);
-	int e = set(g->fd, SOL_SOCKET, SO_REUSEADDR, g->reuse);
+	int r, e;
 
+	if (!g->repair)
+		return set(g->fd, SOL_SOCKET, SO_PEEK_OFF, g->peek);
+	r = set(g->fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_SILENT);
+	e = set(g->fd, SOL_SOCKET, SO_REUSEADDR, g->reuse);
 	r = r ? r : e;
 	e = g->peek < 0 ? 0 : set(g->fd, SOL_SOCKET, SO_PEEK_OFF, g->peek);
 	return r ? r : e;
@@ -62,7 +66,8 @@ static _Noreturn void watch(struct guard_page *page, pid_t tool)
 	__atomic_store_n(&page->ready, 1, __ATOMIC_RELEASE);
 	(void)sys(SYS_futex, &page->ready, FUTEX_WAKE, 1, 0, 0, 0); /* it looks again by itself */
 	while (sys(SYS_getppid) == tool)
-		(void)sys(SYS_rt_sigtimedwait, &death, NULL, NULL, sizeof(death)); /* judged above */
+		(void)sys(SYS_rt_sigtimedwait, &death, NULL, NULL,
+			  sizeof(death)); /* judged above */
 	if (__atomic_load_n(&page->used, __ATOMIC_ACQUIRE))
 		(void)net_guard_mend(&page->it); /* nobody is left to be told */
 	_exit(0);
@@ -96,7 +101,7 @@ static int start(struct dump *d)
 		watch(g->page, tool);
 	r = g->pid < 0 ? g->pid : wait_until_ready(g);
 	if (r)
-		return fail(r, "start a process to guard the connections");
+		return fail(r, "start a process to guard the sockets");
 	d->guard = g;
 	return 0;
 }

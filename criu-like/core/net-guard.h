@@ -2,11 +2,12 @@
 #include "core/dump.h"
 
 /*
- * A process that puts a connected socket of the target back in order should the tool die while it
- * is in repair mode. It shares the tool's descriptors.
+ * A process that puts a socket of the target back in order should the tool die while it is in
+ * repair mode, or its offset of looking (SO_PEEK_OFF) is ours. It shares the tool's descriptors.
  */
 struct net_guarded {
 	int fd;	   /* of the tool */
+	bool repair; /* a connection: repair mode, and what that changes */
 	int reuse; /* SO_REUSEADDR as it was */
 	int peek;  /* SO_PEEK_OFF as it was */
 };

@@ -14,7 +14,7 @@ static const char *const syscall_name[] = {
 static const char *const verb_name[VERB_COUNT] = {
 	[VERB_CALL] = "call", [VERB_FULL] = "full",   [VERB_COPY] = "copy", [VERB_CHECK] = "check",
 	[VERB_LOOP] = "loop", [VERB_START] = "start", [VERB_PASS] = "pass", [VERB_WAIT] = "wait",
-	[VERB_PARK] = "park", [VERB_LEAVE] = "leave",
+	[VERB_PARK] = "park", [VERB_LEAVE] = "leave", [VERB_LOAD] = "load",
 };
 
 static void print_arg(const struct prog_op *op, int i, FILE *out)

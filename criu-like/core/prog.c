@@ -23,14 +23,41 @@ void prog_init(struct prog *p, struct arena *a, uint32_t task)
 	prog_where(p, "start");
 }
 
+/* A name that no operation bears makes room for the next one. */
+void prog_where_text(struct prog *p, const char *text)
+{
+	bool used = p->label.n && p->op.n && p->op.v[p->op.n - 1].where == p->where;
+
+	if (used || !p->label.n)
+		*vec_push(p->arena, &p->label) = text;
+	else
+		p->label.v[p->label.n - 1] = text;
+	p->where = (uint32_t)p->label.n - 1;
+}
+
 void prog_where(struct prog *p, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	*vec_push(p->arena, &p->label) = arena_vprintf(p->arena, fmt, ap);
+	prog_where_text(p, arena_vprintf(p->arena, fmt, ap));
 	va_end(ap);
-	p->where = (uint32_t)p->label.n - 1;
+}
+
+void prog_expect(struct prog *p, const struct prog *other)
+{
+	size_t op = other->op.n + 8, label = other->label.n + 8;
+	const char **labels = arena_array(p->arena, const char *, label);
+
+	if (p->op.n || p->data_len || p->label.n > label)
+		return;
+	memcpy(labels, p->label.v, p->label.n * sizeof(*labels));
+	p->label.v = labels;
+	p->label.cap = label;
+	p->op.v = arena_array(p->arena, struct prog_op, op);
+	p->op.cap = op;
+	p->data_cap = other->data_len + 256;
+	p->data = arena_alloc(p->arena, p->data_cap);
 }
 
 struct prog_arg prog_room(struct prog *p, size_t len)
@@ -147,6 +174,17 @@ static struct prog_op *append3(struct prog *p, enum prog_verb verb, struct prog_
 			       struct prog_arg b, struct prog_arg c)
 {
 	return prog_append(p, verb, 0, (const struct prog_arg[6]){ a, b, c });
+}
+
+struct prog_arg prog_load(struct prog *p, struct prog_arg data)
+{
+	append3(p, VERB_LOAD, data, prog_imm(0), prog_imm(0))->slot = (uint16_t)p->n_slot;
+	return (struct prog_arg){ p->n_slot++, ARG_SLOT };
+}
+
+void prog_copy(struct prog *p, struct prog_arg to, struct prog_arg from, size_t len)
+{
+	append3(p, VERB_COPY, to, from, prog_imm((int64_t)len));
 }
 
 void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error)

@@ -51,8 +51,13 @@ struct prog {
 
 void prog_init(struct prog *p, struct arena *a, uint32_t task);
 
+/* Makes room for as much as the other one has, so that growing does not cost memory. */
+void prog_expect(struct prog *p, const struct prog *other);
+
 /* Names the operations that follow, for messages ("map '/lib/x.so' at 7f..."). */
 void prog_where(struct prog *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with a text that lives as long as the program. */
+void prog_where_text(struct prog *p, const char *text);
 
 /* Data: copied in now; copied back to `host` by prog_fetch() after a run; or just room. 16-byte
  * aligned. */
@@ -110,6 +115,10 @@ struct prog_arg prog_keep(struct prog *p);
  */
 void prog_result(struct prog *p, int64_t *host);
 
+/* The 64-bit number that lies there when the program comes by. */
+struct prog_arg prog_load(struct prog *p, struct prog_arg data);
+/* Copies len bytes between addresses. */
+void prog_copy(struct prog *p, struct prog_arg to, struct prog_arg from, size_t len);
 void prog_check(struct prog *p, struct prog_arg value, int64_t wanted, int error);
 /* Repeats the last n_op operations while value != wanted, at most max times. */
 void prog_loop(struct prog *p, uint32_t n_op, struct prog_arg value, int64_t wanted, uint32_t max);

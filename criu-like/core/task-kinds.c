@@ -323,7 +323,7 @@ int task_kinds_stage(struct prog *p, const struct stage_at *at)
 			continue;
 		msg = at->r->task_records->of[k].msg[kind->scope == SCOPE_THREAD ? at->thread->index
 										 : at->task->index];
-		prog_where(p, "%s", kind->name);
+		prog_where_text(p, kind->name);
 		n = msg ? kind->stage(p, at, msg) : 0;
 	}
 	return n;

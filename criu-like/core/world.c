@@ -10,6 +10,8 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "core/file/inode.h"
+#include "core/journal.h"
 
 struct world {
 	struct image *image[16];       /* dump, by the place of the kind */
@@ -101,6 +103,22 @@ int world_plan(struct restore *r)
 	return e && e != -ENOTSUP ? e : r->blockers.list.n ? -ENOTSUP : 0;
 }
 
+int world_announce(struct restore *r, struct world_object *o, const char *what, int id)
+{
+	int e = journal_add_ipc(restore_journal(r), what, id, &o->entry);
+
+	o->entry += !e;
+	return e;
+}
+
+static int done(struct restore *r, struct world_object *o)
+{
+	int e = o->entry ? journal_done(restore_journal(r), o->entry - 1) : 0;
+
+	o->entry = 0;
+	return e;
+}
+
 int world_create(struct restore *r)
 {
 	int e = 0;
@@ -114,17 +132,22 @@ int world_settle(struct restore *r)
 {
 	int e = 0;
 
-	vec_foreach(o, &r->world->all)
+	vec_foreach(o, &r->world->all) {
 		if (o->kind->settle)
 			e = e ?: o->kind->settle(r, o);
+		e = e ?: done(r, o);
+	}
 	return e;
 }
 
 void world_undo(struct restore *r)
 {
-	for (size_t i = r->world ? r->world->all.n : 0; i-- > 0;)
-		if (r->world->all.v[i].made && r->world->all.v[i].kind->undo)
-			r->world->all.v[i].kind->undo(r, &r->world->all.v[i]);
+	for (size_t i = r->world ? r->world->all.n : 0; i-- > 0;) {
+		struct world_object *o = &r->world->all.v[i];
+
+		if (!o->made || !o->kind->undo || !o->kind->undo(r, o))
+			(void)done(r, o); /* reported, and what is left stays in the journal */
+	}
 }
 
 struct world_object *world_find(struct restore *r, const struct world_kind *k,

@@ -11,6 +11,7 @@ struct world_object {                  /* restore */
 	const struct world_kind *kind;
 	const void *msg;
 	bool made;                     /* by this restore, so it may remove it */
+	uint32_t entry;                /* of the journal + 1; 0: none */
 	char *attached;                /* what the kind keeps mapped until settle; NULL */
 	uint64_t attached_len;
 };
@@ -21,6 +22,9 @@ int world_look(struct dump *d);
 int world_dump(struct dump *d);
 /* For dump hooks: one more object. */
 int world_append(struct dump *d, const struct world_kind *k, const ProtobufCMessage *m);
+
+/* For create hooks, before a System V object is made: a killed run is cleaned up after. */
+int world_announce(struct restore *r, struct world_object *o, const char *what, int id);
 
 int world_plan(struct restore *r);
 int world_create(struct restore *r);

@@ -57,6 +57,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 }
 
 const struct fd_kind kind_eventfd = { .name = "eventfd",
+				      .alone = true,
 				      .descriptor = &eventfd__descriptor,
 				      .match = match,
 				      .dump = dump,

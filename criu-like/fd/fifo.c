@@ -58,7 +58,10 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 static int plan(struct restore *r, struct fd_obj *o)
 {
-	return inode_check(r, NULL, ((const Fifo *)o->msg)->file, "named pipe");
+	const FileRef *file = ((const Fifo *)o->msg)->file;
+
+	o->shared |= file->hidden; /* found before there are other processes */
+	return inode_check(r, NULL, file, "named pipe");
 }
 
 static uint64_t group(const void *msg)

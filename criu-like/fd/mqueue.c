@@ -1,6 +1,6 @@
 /*
- * Descriptors of POSIX message queues: files of the ipc namespace's own mqueue file system, known by
- * its type. The queue itself, with its messages, is put back by ns/mqueue_object.c before any
+ * Descriptors of POSIX message queues: files of the ipc namespace's own mqueue file system, known
+ * by its type. The queue itself, with its messages, is put back by ns/mqueue_object.c before any
  * descriptor is opened. A queue that was removed keeps its name until all its descriptors are open.
  * A notification (mq_notify) holds a value that nobody can read: it is refused.
  */

@@ -28,7 +28,10 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 static int plan(struct restore *r, struct fd_obj *o)
 {
-	return inode_check(r, NULL, ((const Opath *)o->msg)->file, "place");
+	const FileRef *file = ((const Opath *)o->msg)->file;
+
+	o->shared |= file->hidden; /* found before there are other processes */
+	return inode_check(r, NULL, file, "place");
 }
 
 static int open_fd(struct opener *o, const struct fd_obj *obj)

@@ -210,6 +210,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 }
 
 const struct fd_kind kind_pipe = { .name = "pipe",
+				   .alone = true,
 				   .descriptor = &pipe__descriptor,
 				   .match = match,
 				   .dump = dump,

@@ -49,6 +49,7 @@ static int plan(struct restore *r, struct fd_obj *o)
 
 	if (o->ofd->flags & O_TMPFILE_BIT)
 		o->shared = true; /* the very description that the coordinator made */
+	o->shared |= m->file->hidden; /* found before there are other processes */
 	return inode_check(r, NULL, m->file, "open file");
 }
 
@@ -69,6 +70,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 }
 
 const struct fd_kind kind_regular = { .name = "regular",
+				      .alone = true,
 				      .descriptor = &regular__descriptor,
 				      .match = match,
 				      .dump = dump,

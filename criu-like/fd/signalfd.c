@@ -35,6 +35,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 }
 
 const struct fd_kind kind_signalfd = { .name = "signalfd",
+				       .alone = true,
 				       .descriptor = &signalfd__descriptor,
 				       .match = match,
 				       .dump = dump,

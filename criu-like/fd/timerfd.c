@@ -97,6 +97,7 @@ static int stage(struct prog *p, const struct stage_at *at, const struct fd_obj 
 }
 
 const struct fd_kind kind_timerfd = { .name = "timerfd",
+				      .alone = true,
 				      .descriptor = &timerfd__descriptor,
 				      .match = match,
 				      .dump = dump,

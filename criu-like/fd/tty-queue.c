@@ -327,7 +327,7 @@ static int guard_start(struct dump *d, TtyPair *p, int master, int slave, int *r
 	if (!pid)
 		guard_live(d, p, end);
 	(void)sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old)); /* as it was */
-	(void)sys_close(end[1]);					     /* the process has it */
+	(void)sys_close(end[1]); /* the process has it */
 	*ret_fd = end[0];
 	return pid < 0 ? fail(pid, "start a process to read a terminal") : (int)pid;
 }

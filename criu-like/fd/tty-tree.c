@@ -84,70 +84,100 @@ static bool may_be_terminal(const char *link)
 				strstr(link, "/pts/"));
 }
 
-static void add(struct dump *d, struct tty_tree *t, pid_t pid, int number)
+/* 0: no terminal. */
+static int look_at(struct arena *a, pid_t pid, int number, struct tty_end *ret)
 {
 	struct tty_end e = { .pid = pid, .number = number };
 	char path[64], link[4097];
 	struct stat st;
+	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number); /* always fits */
-	if (sys_readlink(AT_FDCWD, path, link, sizeof(link)) < 0 || !may_be_terminal(link) ||
-	    sys_stat(AT_FDCWD, path, 0, &st, NULL) || !S_ISCHR(st.st_mode))
-		return; /* closed meanwhile: the stop decides */
+	r = sys_readlink(AT_FDCWD, path, link, sizeof(link));
+	if (r < 0 || !may_be_terminal(link))
+		return r < 0 ? r : 0;
+	r = sys_stat(AT_FDCWD, path, 0, &st, NULL);
+	if (r || !S_ISCHR(st.st_mode))
+		return r;
 	e.rdev = st.st_rdev;
 	e.dev = st.st_dev;
+	e.master = st.st_rdev == makedev(TTY_DEVICE_MAJOR, 2);
 	(void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, number); /* always fits */
-	if (st.st_rdev == makedev(TTY_DEVICE_MAJOR, 2)) {
-		if (master_index(&d->arena, path, &e.index))
-			return;
-		e.master = true;
+	r = e.master ? master_index(a, path, &e.index) : 0;
+	if (r || (!e.master && !tty_is_slave(st.st_rdev)))
+		return r == -ENOENT ? 0 : r;
+	if (e.master) {
 		e.rdev = slave_number(e.index);
 		e.dev = 0;
-		e.devpts = devpts_of(&d->arena, link, e.index, &e.dev);
-	} else if (!tty_is_slave(st.st_rdev)) {
-		return;
+		e.devpts = devpts_of(a, link, e.index, &e.dev);
 	}
-	*vec_push(&d->arena, &t->end) = e;
+	*ret = e;
+	return 1;
 }
 
-static void add_process(struct dump *d, struct tty_tree *t, pid_t pid)
+/* Before the freeze descriptors come and go. */
+static int add_process(struct dump *d, struct tty_tree *t, pid_t pid)
 {
 	struct proc_list number;
+	int r = proc_list_at(&d->arena, AT_FDCWD, arena_printf(&d->arena, "/proc/%d/fd", pid),
+			     &number);
 
-	if (proc_list_at(&d->arena, AT_FDCWD, arena_printf(&d->arena, "/proc/%d/fd", pid), &number))
-		return; /* ended meanwhile, or a zombie */
-	for (size_t i = 0; i < number.n; i++)
-		add(d, t, pid, number.v[i]);
+	if (r)
+		return t->stopped ? fail(r, "list the descriptors of task %d", pid) : 0;
+	for (size_t i = 0; i < number.n; i++) {
+		struct tty_end e;
+
+		r = look_at(&d->arena, pid, number.v[i], &e);
+		if (r > 0)
+			*vec_push(&d->arena, &t->end) = e;
+		if (r < 0 && t->stopped)
+			return fail(r, "look at descriptor %d of task %d", number.v[i], pid);
+	}
+	return 0;
 }
 
-static const struct tty_tree *tree_of(struct dump *d)
+static int tree_of(struct dump *d, const struct tty_tree **ret)
 {
 	bool stopped = d->tree.task.n > 0;
+	struct tty_tree *all;
+	int r = 0;
 
-	if (d->ttys && d->ttys->stopped == stopped)
-		return d->ttys;
-	d->ttys = arena_new(&d->arena, struct tty_tree);
-	d->ttys->stopped = stopped;
+	if (d->ttys && d->ttys->stopped == stopped) {
+		*ret = d->ttys;
+		return 0;
+	}
+	all = arena_new(&d->arena, struct tty_tree);
+	all->stopped = stopped;
 	if (!stopped)
 		vec_foreach(pid, &d->seen)
-			add_process(d, d->ttys, *pid);
+			(void)add_process(d, all, *pid); /* cannot fail then */
 	vec_foreach(t, &d->tree.task)
-		if ((*t)->files == (*t)->index)
-			add_process(d, d->ttys, (*t)->pid);
-	return d->ttys;
+		if (!r && (*t)->files == (*t)->index && (*t)->state != TASK_ZOMBIE)
+			r = add_process(d, all, task_main(*t)->tid);
+	if (r)
+		return r;
+	*ret = d->ttys = all;
+	return 0;
 }
 
 int tty_master_of(struct dump *d, dev_t rdev, dev_t dev, const struct tty_end **ret)
 {
-	*ret = NULL;
-	vec_foreach(e, &tree_of(d)->end)
+	const struct tty_end *found = NULL;
+	const struct tty_tree *all;
+	int r = tree_of(d, &all);
+
+	if (r)
+		return r;
+	vec_foreach(e, &all->end)
 		if (e->master && e->rdev == rdev && (!dev || !e->dev || e->dev == dev))
-			*ret = e;
-	return *ret && !(*ret)->devpts
-		       ? fail(-ENOTSUP, "descriptor %d of task %d: the devpts of this terminal is "
-					"not mounted where the tool sees it",
-			      (*ret)->number, (*ret)->pid)
-		       : 0;
+			found = e;
+	if (found && !found->devpts)
+		return fail(-ENODEV,
+			    "descriptor %d of task %d: the devpts of this terminal is not mounted "
+			    "where the tool sees it",
+			    found->number, found->pid);
+	*ret = found;
+	return 0;
 }
 
 const struct tty_end *tty_slave_of(const struct dump *d, const struct tty_end *master, size_t n)
@@ -160,7 +190,8 @@ const struct tty_end *tty_slave_of(const struct dump *d, const struct tty_end *m
 
 int tty_copy(const struct dump *d, const struct tty_end *e)
 {
-	const struct task *t = tree_find(&d->tree, e->pid);
+	const struct thread *th = tree_find_thread(&d->tree, e->pid);
+	const struct task *t = th ? th->task : NULL;
 	int fd = t ? sys_pidfd_getfd(t->pidfd, e->number) : -ESRCH;
 
 	return fd < 0 ? fail(fd, "copy descriptor %d of task %d", e->number, e->pid) : fd;
@@ -170,7 +201,8 @@ const char *tty_key(struct dump *d, dev_t rdev)
 {
 	struct stat st = { 0 };
 
-	vec_foreach(e, &tree_of(d)->end)
+	for (const struct tty_end *e = d->ttys ? d->ttys->end.v : NULL;
+	     e && e < d->ttys->end.v + d->ttys->end.n; e++)
 		if (!e->master && e->rdev == rdev)
 			st.st_dev = e->dev;
 	if (!st.st_dev) /* nobody has it open: only for the message */

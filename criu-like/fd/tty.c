@@ -220,6 +220,8 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	m->has_role = true;
 	m->path = (char *)fd_link(d, p);
+	if (m->path[0] != '/')
+		return fail(-EIO, "descriptor %d: the terminal has no name", p->number);
 	m->controlling = p->st.st_rdev == makedev(TTY_DEVICE_MAJOR, 0);
 	m->rdev = (uint32_t)p->st.st_rdev;
 	if (is_hung_up(p))
@@ -324,7 +326,8 @@ static int plan(struct restore *r, struct fd_obj *o)
 		return fail(-EPROTO, "image 'tty': these are no modes");
 	if (m->role != TTY__ROLE__CALLER && (!m->path || m->path[0] != '/'))
 		return fail(-EPROTO, "image 'tty': a terminal without a name");
-	if ((m->role == TTY__ROLE__MASTER || m->role == TTY__ROLE__SLAVE) && !m->has_terminal)
+	if (((m->role == TTY__ROLE__MASTER || m->role == TTY__ROLE__SLAVE) && !m->has_terminal) ||
+	    (m->role == TTY__ROLE__HUNG_UP && !m->controlling && !tty_is_slave(m->rdev)))
 		return fail(-EPROTO, "image 'tty': one side of no terminal");
 	if (m->role >= TTY__ROLE__ADDED || (m->has_terminal && !m->terminal))
 		return fail(-EPROTO, "image 'tty': there is no such terminal");
@@ -423,6 +426,20 @@ static int plan_pair(struct restore *r, struct fd_obj **member, size_t n, const 
 	return check_free(r, p->devpts, p->index);
 }
 
+/* A hung up /dev/tty takes any number, when those have theirs that want one. */
+static void order_behind_numbers(struct restore *r, struct fd_obj *gone)
+{
+	struct fd_obj *o;
+
+	for (size_t i = 0; (o = files_nth(r, i)); i++) {
+		const Tty *m = o->msg;
+
+		if (o->kind == &kind_tty && !files_inherited(o) && !m->controlling &&
+		    (m->role == TTY__ROLE__MASTER || m->role == TTY__ROLE__HUNG_UP))
+			*vec_push(&r->arena, &gone->needs) = o;
+	}
+}
+
 static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 {
 	const Tty *full = member[0]->msg;
@@ -436,6 +453,8 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (((const Tty *)member[i]->msg)->role != TTY__ROLE__HUNG_UP)
 			return fail(-EPROTO, "image 'tty': a terminal without its state");
+		if (((const Tty *)member[i]->msg)->controlling)
+			order_behind_numbers(r, member[i]);
 		member[i]->twin = n > 1 ? member[(i + 1) % n] : NULL;
 	}
 	return 0;
@@ -583,7 +602,8 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 	case TTY__ROLE__SLAVE: return open_name(m->path, keep(obj));
 	case TTY__ROLE__CONTROLLING: return open_controlling(obj, obj->needs.v[0]->fd);
 	case TTY__ROLE__HUNG_UP:
-		return obj->needs.n ? open_hung_up(obj, m->path) : open_orphans(obj, o);
+		return obj->needs.n && !m->controlling ? open_hung_up(obj, m->path)
+						       : open_orphans(obj, o);
 	case TTY__ROLE__DEVICE: return open_device(obj);
 	case TTY__ROLE__CALLER: return open_callers(obj);
 	default: return fail(-EPROTO, "terminal '%s' is external", m->path);

@@ -32,11 +32,8 @@ static const struct {
 } not_a_file[] = {
 	{ "/secretmem", "nobody but the program itself can read secret memory",
 	  "unmap it before the dump" },
-	{ "/[aio]", "the ring of asynchronous I/O is not saved",
-	  "end it before the dump (io_destroy)" },
 	{ "anon_inode:", "it belongs to a kernel object that is not saved",
 	  "unmap it before the dump" },
-	{ "/anon_hugepage", "pages of the hugetlb pool are not saved", NULL },
 	{ "socket:", "the ring of a packet socket is not saved", "unmap it before the dump" },
 };
 
@@ -46,6 +43,10 @@ static int check_name(struct dump *d, const struct vma_probe *p)
 		if (span_starts(p->text->vma.path, not_a_file[i].prefix))
 			return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, p->text),
 				      not_a_file[i].reason, not_a_file[i].remedy);
+	if (p->text->flags & vm_flag(HT))
+		return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, p->text),
+			      "files of a hugetlbfs are not saved",
+			      "use memfd_create with MFD_HUGETLB");
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /*
  * Attached segments of System V shared memory. The number of the inode in maps is the segment's id;
  * the segment itself is put back by ns/sysv_shm.c before the first fork, with the same id. Only
- * shmat(2) makes a mapping that counts as attached and that shmdt(2) knows: the task's program calls
- * it for the whole segment and takes away or protects the parts that were changed
+ * shmat(2) makes a mapping that counts as attached and that shmdt(2) knows: the task's program
+ * calls it for the whole segment and takes away or protects the parts that were changed
  * (core/memory/memory-attach.c).
  */
 #include <errno.h>

@@ -1,11 +1,11 @@
 /*
  * POSIX message queues that a task has open. Nothing shows messages: they are received and sent
  * again, which keeps their order, since equal priorities come in order of arrival. That is the work
- * of a short-lived process of its own, which finishes it even if the tool is killed. It could be seen
- * by others who use the queue, so a queue that somebody outside of the tree has open is refused.
- * After the dump a queue with a name stays; the restore takes it if it has the attributes saved and
- * nobody uses it, and sets its messages back. Otherwise it is made, and removed if the restore fails.
- * Queues that nobody has open belong to nobody and are left alone.
+ * of a short-lived process of its own, which finishes it even if the tool is killed. It could be
+ * seen by others who use the queue, so a queue that somebody outside of the tree has open is
+ * refused. After the dump a queue with a name stays; the restore takes it if it has the attributes
+ * saved and nobody uses it, and sets its messages back. Otherwise it is made, and removed if the
+ * restore fails. Queues that nobody has open belong to nobody and are left alone.
  */
 #include "mqueue_object.pb-c.h"
 
@@ -302,14 +302,13 @@ static int create(struct restore *r, struct world_object *o)
 	return fd < 0 ? fd : send_all(m, fd);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const MqueueObject *m = o->msg;
 	long e = sys(SYS_mq_unlink, m->name);
 
 	(void)r;
-	if (e && e != -ENOENT)
-		(void)fail(e, "remove message queue '%s'", m->name);
+	return e && e != -ENOENT ? fail(e, "remove message queue '%s'", m->name) : 0;
 }
 
 const struct world_kind kind_mqueue_object = {

@@ -171,10 +171,14 @@ static int set_ids(long uid, long gid, bool uid_first)
 
 int sysv_become(uint32_t uid, uint32_t gid, struct sysv_self *ret)
 {
-	struct sysv_self s = { (uint32_t)sys(SYS_geteuid), (uint32_t)sys(SYS_getegid),
-			       (int)sys(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0), false };
+	long own[] = { sys(SYS_geteuid), sys(SYS_getegid),
+		       sys(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0) };
+	struct sysv_self s = { (uint32_t)own[0], (uint32_t)own[1], (int)own[2], false };
 	int r;
 
+	for (size_t i = 0; i < array_size(own); i++)
+		if (own[i] < 0)
+			return fail(own[i], "ask who the tool is");
 	s.changed = s.uid != uid || s.gid != gid;
 	r = s.changed ? set_ids(uid, gid, false) : 0;
 	if (!r)

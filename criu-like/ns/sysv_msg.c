@@ -1,11 +1,11 @@
 /*
  * System V message queues. MSG_STAT_ANY (4.17) lists them with the pids of the last sender and
- * receiver, which decide whose a queue is; MSG_COPY (needs CONFIG_CHECKPOINT_RESTORE) reads messages
- * by their place and leaves them. They are sent again in the same order. A queue that is still there
- * with other messages is emptied first; a message is lost with it only if the restore fails.
- * A queue may hold more than the limits of the namespace allow by now (msgmnb, msgmax): a new queue
- * takes its size from msgmnb, so both are raised while it is made.
- * Not kept: times, and the pids of the last sender and receiver.
+ * receiver, which decide whose a queue is; MSG_COPY (needs CONFIG_CHECKPOINT_RESTORE) reads
+ * messages by their place and leaves them. They are sent again in the same order. A queue that is
+ * still there with other messages is emptied first; a message is lost with it only if the restore
+ * fails. A queue may hold more than the limits of the namespace allow by now (msgmnb, msgmax): a
+ * new queue takes its size from msgmnb, so both are raised while it is made. Not kept: times, and
+ * the pids of the last sender and receiver.
  */
 #include "sysv_msg.pb-c.h"
 
@@ -187,6 +187,8 @@ static int get(const SysvMsg *m)
 		return e;
 	id = (int)sys(SYS_msgget, p->key, IPC_CREAT | IPC_EXCL | (int)p->mode);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, IPC_RMID, NULL); /* just made */
 	if (e || id < 0)
 		return e ? e : fail(id, "make message queue %" PRId32, p->id);
 	e = id == p->id ? control(id, IPC_STAT, &s) : -EBUSY;
@@ -243,7 +245,7 @@ static int make(struct restore *r, struct world_object *o)
 	int e = 0;
 
 	if (control(m->perm->id, IPC_STAT, &s)) {
-		e = get(m);
+		e = world_announce(r, o, "msg", m->perm->id) ?: get(m);
 		o->made = !e;
 	}
 	return e ?: send_all(r, m);
@@ -268,14 +270,13 @@ static int create(struct restore *r, struct world_object *o)
 	return e ?: back;
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvMsg *m = o->msg;
 	int e = control(m->perm->id, IPC_RMID, NULL);
 
 	(void)r;
-	if (e)
-		(void)fail(e, "remove message queue %" PRId32, m->perm->id);
+	return e ? fail(e, "remove message queue %" PRId32, m->perm->id) : 0;
 }
 
 const struct world_kind kind_sysv_msg = {

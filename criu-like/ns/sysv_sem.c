@@ -1,12 +1,14 @@
 /*
  * Sets of System V semaphores. SEM_STAT_ANY (4.17) lists them, GETALL yields the values, GETPID who
- * changed one last. A set is the tree's if a task of the tree did, or if nobody known did and nobody
- * else lives in the ipc namespace. Tasks that wait on one are woken by the stop and wait again.
+ * changed one last. A set is the tree's if a task of the tree did, or if nobody known did and
+ * nobody else lives in the ipc namespace. Tasks that wait on one are woken by the stop and wait
+ * again.
  *
  * What exit will undo (SEM_UNDO) can be read nowhere. Whether a task has such a list at all can:
  * kcmp(2) tells whether it is the tool's, which has none. A single thread has one only if it asked
- * for undo; several threads always have one, in common. So they are refused where the tree uses
- * semaphores of that sort; with none it is without meaning.
+ * for undo, or had others; several threads always have one, in common. Where the tree uses no
+ * semaphores of that sort it is without meaning; else it is refused, for several threads only if
+ * they were the last to change a semaphore (otherwise a warning).
  * Not kept: times, and who changed a semaphore last.
  */
 #include "sysv_sem.pb-c.h"
@@ -17,6 +19,7 @@
 #include <sys/sem.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "core/world.h"
 #include "kernel/sys.h"
 #include "ns/sysv-object.h"
@@ -31,13 +34,23 @@ static int control(int id, int n, int command, void *arg)
 
 /* --- dump --------------------------------------------------------------------------------------
  */
-static bool is_ours(struct dump *d, int id, size_t n, bool *ret_outside)
+typedef VEC(pid_t) pid_list;
+
+static bool is_ours(struct dump *d, int id, size_t n, pid_list *users, bool *ret_outside)
 {
 	pid_t *user = arena_array(&d->arena, pid_t, n);
 
 	for (size_t i = 0; i < n; i++)
-		user[i] = control(id, (int)i, GETPID, NULL);
+		*vec_push(&d->arena, users) = user[i] = control(id, (int)i, GETPID, NULL);
 	return sysv_is_ours(d, user, n, ret_outside);
+}
+
+static bool has_used(const pid_list *users, pid_t pid)
+{
+	vec_foreach(u, users)
+		if (*u == pid)
+			return true;
+	return false;
 }
 
 static int append(struct dump *d, int id, const struct semid_ds *s, bool outside)
@@ -57,7 +70,7 @@ static int append(struct dump *d, int id, const struct semid_ds *s, bool outside
 	return world_append(d, &kind_sysv_sem, &m.base);
 }
 
-static int refuse_undo(struct dump *d)
+static int refuse_undo(struct dump *d, const pid_list *users)
 {
 	const long self = sys(SYS_getpid);
 	int r = 0;
@@ -66,6 +79,12 @@ static int refuse_undo(struct dump *d)
 		if ((*t)->state == TASK_ZOMBIE ||
 		    !sys(SYS_kcmp, self, task_main(*t)->tid, KCMP_SYSVSEM, 0, 0))
 			continue;
+		if ((*t)->thread.n > 1 && !has_used(users, (*t)->pid)) {
+			log_warn(
+				"task %d: if its end is to undo a System V semaphore, that is lost",
+				(*t)->pid);
+			continue;
+		}
 		r = refuse(&d->blockers, (*t)->pid, "its System V semaphores",
 			   "what its end will undo (SEM_UNDO) cannot be read",
 			   "dump when it has given them back, or use semop without SEM_UNDO");
@@ -79,18 +98,19 @@ static int dump(struct dump *d)
 	struct semid_ds s;
 	int last = control(0, 0, INFO, &info), r = 0;
 	bool outside, any = false;
+	pid_list users = { 0 };
 
 	if (last == -ENOSYS)
 		return 0;
 	for (int i = 0; i <= last && !r; i++) {
 		int id = control(i, 0, STAT_ANY, &s);
 
-		if (id < 0 || !is_ours(d, id, s.sem_nsems, &outside))
+		if (id < 0 || !is_ours(d, id, s.sem_nsems, &users, &outside))
 			continue;
 		any = true;
 		r = append(d, id, &s, outside);
 	}
-	return r ?: any ? refuse_undo(d) : 0;
+	return r ?: any ? refuse_undo(d, &users) : 0;
 }
 
 /* --- restore -----------------------------------------------------------------------------------
@@ -137,6 +157,8 @@ static int make(const SysvSem *m)
 		return e;
 	id = (int)sys(SYS_semget, p->key, m->n_value, IPC_CREAT | IPC_EXCL | (int)p->mode);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, 0, IPC_RMID, NULL); /* just made */
 	if (e || id < 0)
 		return e ? e : fail(id, "make %zu semaphores %" PRId32, m->n_value, p->id);
 	e = id == p->id ? control(id, 0, IPC_STAT, &s) : -EBUSY;
@@ -174,20 +196,19 @@ static int create(struct restore *r, struct world_object *o)
 	if (m->perm->outside)
 		return 0;
 	if (control(m->perm->id, 0, IPC_STAT, &s)) {
-		e = make(m);
+		e = world_announce(r, o, "sem", m->perm->id) ?: make(m);
 		o->made = !e;
 	}
 	return e ?: set_values(r, m);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvSem *m = o->msg;
 	int e = control(m->perm->id, 0, IPC_RMID, NULL);
 
 	(void)r;
-	if (e)
-		(void)fail(e, "remove semaphores %" PRId32, m->perm->id);
+	return e ? fail(e, "remove semaphores %" PRId32, m->perm->id) : 0;
 }
 
 const struct world_kind kind_sysv_sem = {

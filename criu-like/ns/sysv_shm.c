@@ -7,10 +7,10 @@
  * our own if there is none (then the kernel shows us as the last one who attached it). What is
  * attached outside, too, is not saved: at the restore it must be there still.
  * After the dump the segments of a killed tree stay in the namespace. The restore takes one that
- * nobody has attached and that has the id, key, size, owners and mode saved; its content is set back.
- * Otherwise the segment is made, with its id. A removed segment is made, attached by us and removed
- * again: it goes by itself if the restore fails.
- * Not kept: times, and the pids of who made it and who attached it last.
+ * nobody has attached and that has the id, key, size, owners and mode saved; its content is set
+ * back. Otherwise the segment is made, with its id. A removed segment is made, attached by us and
+ * removed again: it goes by itself if the restore fails. Not kept: times, and the pids of who made
+ * it and who attached it last.
  */
 #include "sysv_shm.pb-c.h"
 
@@ -68,7 +68,8 @@ static int describe_memory(struct dump *d, const struct sysv_segment *s, SysvShm
 	struct statfs fs;
 	int fd, r;
 
-	fd = s ? sys_openat(s->dir_fd, s->path, O_RDONLY | O_CLOEXEC, 0) : open_detached(m->perm->id);
+	fd = s ? sys_openat(s->dir_fd, s->path, O_RDONLY | O_CLOEXEC, 0)
+	       : open_detached(m->perm->id);
 	if (fd < 0)
 		return s ? fail(fd, "open segment %" PRId32, m->perm->id) : fd;
 	r = (int)sys(SYS_fstatfs, fd, &fs);
@@ -179,6 +180,8 @@ static int plan(struct restore *r, struct world_object *o)
 	if (e)
 		return e;
 	f.r_stat = control(m->perm->id, IPC_STAT, &s);
+	if (m->has_page_shift && f.r_stat)
+		memory_need_huge(r, m->page_shift, m->size);
 	f.ctime = f.r_stat ? 0 : s.shm_ctime;
 	f.slot = control(sysv_slot(m->perm->id), STAT_ANY, &other);
 	f.by_key = shown.key ? (int)sys(SYS_shmget, shown.key, 0, 0) : -ENOENT;
@@ -186,7 +189,8 @@ static int plan(struct restore *r, struct world_object *o)
 	if (e || f.r_stat || shown.outside)
 		return e;
 	if (s.shm_segsz != m->size)
-		return refuse(&r->blockers, 0, title, "it has another size by now", "remove it (ipcrm -m)");
+		return refuse(&r->blockers, 0, title, "it has another size by now",
+			      "remove it (ipcrm -m)");
 	return s.shm_nattch ? refuse(&r->blockers, 0, title, "somebody has it attached",
 				     "end who uses it, or restore in another ipc namespace")
 			    : 0;
@@ -207,6 +211,8 @@ static int get(const SysvShm *m, int32_t key)
 		return e;
 	id = (int)sys(SYS_shmget, key, m->size, flags);
 	e = sysv_return(&self);
+	if (e && id >= 0)
+		(void)control(id, IPC_RMID, NULL); /* just made */
 	return e ? e : id;
 }
 
@@ -218,11 +224,13 @@ static int make(const SysvShm *m)
 	if (id == -EEXIST && m->removed) /* its key is only a part of a name by now */
 		id = get(m, IPC_PRIVATE);
 	if (id < 0)
-		return fail(id, "make segment %" PRId32 " of %" PRIu64 " bytes", m->perm->id, m->size);
+		return fail(id, "make segment %" PRId32 " of %" PRIu64 " bytes", m->perm->id,
+			    m->size);
 	e = id == m->perm->id ? control(id, IPC_STAT, &s) : -EBUSY;
 	s.shm_perm.uid = m->perm->uid;
 	s.shm_perm.gid = m->perm->gid;
-	if (!e && (m->perm->uid != m->perm->cuid || m->perm->gid != m->perm->cgid || m->has_page_shift))
+	if (!e &&
+	    (m->perm->uid != m->perm->cuid || m->perm->gid != m->perm->cgid || m->has_page_shift))
 		e = control(id, IPC_SET, &s);
 	if (!e && m->locked)
 		e = control(id, SHM_LOCK, NULL);
@@ -265,7 +273,7 @@ static int create(struct restore *r, struct world_object *o)
 	if (m->perm->outside)
 		return 0;
 	if (control(m->perm->id, IPC_STAT, &s)) {
-		e = make(m);
+		e = world_announce(r, o, "shm", m->perm->id) ?: make(m);
 		o->made = !e;
 	}
 	e = e ?: load(r, o);
@@ -280,15 +288,15 @@ static int settle(struct restore *r, struct world_object *o)
 	return detach(o);
 }
 
-static void undo(struct restore *r, struct world_object *o)
+static int undo(struct restore *r, struct world_object *o)
 {
 	const SysvShm *m = o->msg;
-	int e = m->removed && o->attached ? 0 : control(m->perm->id, IPC_RMID, NULL);
+	int e = control(m->perm->id, IPC_RMID, NULL);
 
 	(void)r;
 	if (e && e != -EIDRM && e != -EINVAL)
-		(void)fail(e, "remove segment %" PRId32, m->perm->id);
-	(void)detach(o); /* reported there */
+		return fail(e, "remove segment %" PRId32, m->perm->id);
+	return detach(o);
 }
 
 const struct world_kind kind_sysv_shm = {

@@ -19,9 +19,11 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/io.h"
 #include "core/refuse.h"
 #include "kernel/descriptor.h"
 #include "kernel/interface.h"
+#include "sock/inet-member.h"
 #include "sock/socket-options.h"
 
 enum { FLOW_LABEL_MASK = 0x000fffff };
@@ -77,10 +79,13 @@ InetName *inet_name(struct arena *a, const union inet_address *from)
 	n->port = ntohs(v6->sin6_port);
 	n->address.len = sizeof(v6->sin6_addr);
 	n->address.data = arena_memdup(a, &v6->sin6_addr, n->address.len);
-	if (v6->sin6_scope_id && !interface_name((int)v6->sin6_scope_id, device))
-		n->device = arena_strdup(a, device);
 	n->has_flowinfo = v6->sin6_flowinfo != 0;
 	n->flowinfo = v6->sin6_flowinfo;
+	if (!v6->sin6_scope_id)
+		return n;
+	if (interface_name((int)v6->sin6_scope_id, device))
+		return NULL;
+	n->device = arena_strdup(a, device);
 	return n;
 }
 
@@ -156,7 +161,7 @@ static int try_name(const Inet *m, int device, int reuse)
 	uint32_t len;
 
 	if (fd < 0)
-		return 0; /* then nothing is known */
+		return fd;
 	len = bind_address(m, &a);
 	in = (struct sockaddr_in *)&a; /* the port is at the same place in both families */
 	if (reuse < 0)
@@ -174,6 +179,33 @@ static int try_name(const Inet *m, int device, int reuse)
 	return (int)sys(SYS_bind, fd, &a, len);
 }
 
+/* Whether the kernel by itself takes the local address for this peer. */
+static bool is_source(const Inet *m)
+{
+	_close_ int fd = (int)sys(SYS_socket, m->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 *in6;
+	union inet_address a;
+	uint32_t len = inet_address(m->peer, &a);
+
+	if (fd < 0 || sys(SYS_connect, fd, &a, len) || sys(SYS_getsockname, fd, &a, &len))
+		return false;
+	in6 = (struct sockaddr_in6 *)&a;
+	return !memcmp(&in6->sin6_addr, m->local->address.data, sizeof(in6->sin6_addr));
+}
+
+/*
+ * An IPv6 socket that is bound to an address is for IPv6 only from then on. One that is not got its
+ * address from the kernel, with its peer.
+ */
+static bool is_chosen_by_kernel(const Inet *m)
+{
+	const struct in6_addr *a = (const struct in6_addr *)m->local->address.data;
+
+	return m->family == AF_INET6 && m->type == SOCK_DGRAM && m->peer &&
+	       !option_of(m, IPPROTO_IPV6, IPV6_V6ONLY) && !IN6_IS_ADDR_UNSPECIFIED(a) &&
+	       !IN6_IS_ADDR_V4MAPPED(a) && is_source(m);
+}
+
 int inet_bind(int fd, const Inet *m)
 {
 	bool free = option_of(m, IPPROTO_IP, IP_FREEBIND) ||
@@ -181,10 +213,14 @@ int inet_bind(int fd, const Inet *m)
 	int level = m->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 	int free_name = m->family == AF_INET ? IP_FREEBIND : IPV6_FREEBIND;
 	union inet_address a;
+	uint32_t len;
 	int r = 0;
 
 	if (!m->local)
 		return 0;
+	len = bind_address(m, &a);
+	if (is_chosen_by_kernel(m))
+		((struct sockaddr_in6 *)&a)->sin6_addr = in6addr_any;
 	if (m->foreign && !free)
 		r = socket_set_int(fd, level, free_name, 1);
 	if (!r && !m->local->port && !is_raw(m)) /* an address alone */
@@ -194,7 +230,7 @@ int inet_bind(int fd, const Inet *m)
 	if (!r && (m->reuseport || option_of(m, SOL_SOCKET, SO_REUSEPORT)))
 		r = socket_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!r)
-		r = (int)sys(SYS_bind, fd, &a, bind_address(m, &a));
+		r = (int)sys(SYS_bind, fd, &a, len);
 	if (!r && m->foreign && !free)
 		r = socket_set_int(fd, level, free_name, 0);
 	if (!r && !m->local->port && !is_raw(m))
@@ -226,6 +262,58 @@ static int dump_name(struct dump *d, struct fd_probe *p, long call, InetName **r
 	return 0;
 }
 
+/* "  1: 0100007F:0001 0100007F:0000 01 ...": words of four bytes as numbers of this machine. */
+static int peer_of_line(struct span line, const Inet *m, union inet_address *ret)
+{
+	struct span word[10];
+	uint64_t inode, value;
+	size_t bytes = m->family == AF_INET ? 4 : 16;
+	uint8_t *to = (uint8_t *)ret + (bytes == 4 ? offsetof(struct sockaddr_in, sin_addr)
+						   : offsetof(struct sockaddr_in6, sin6_addr));
+
+	for (size_t i = 0; i < array_size(word); i++)
+		if (!span_word(&line, &word[i]))
+			return -EINVAL;
+	if (span_u64(word[9], 10, &inode) || inode != m->inode || word[2].len < bytes * 2)
+		return -EINVAL;
+	*ret = (union inet_address){ .any.sa_family = (sa_family_t)m->family };
+	for (size_t i = 0; i < bytes; i += 4) {
+		uint32_t part;
+
+		if (span_u64((struct span){ word[2].p + i * 2, 8 }, 16, &value))
+			return -EINVAL;
+		part = (uint32_t)value;
+		memcpy(to + i, &part, sizeof(part));
+	}
+	return 0;
+}
+
+/* getpeername(2) does not tell a peer without a port; raw and echo sockets have such. */
+static int dump_bare_peer(struct dump *d, Inet *m)
+{
+	static const char *const path[2][2] = { { "/proc/net/icmp", "/proc/net/icmp6" },
+						{ "/proc/net/raw", "/proc/net/raw6" } };
+	struct span text, line;
+	union inet_address a;
+	int r;
+
+	if (m->peer || m->type == SOCK_STREAM || m->protocol == IPPROTO_UDP ||
+	    m->protocol == IPPROTO_UDPLITE)
+		return 0;
+	r = io_slurp_at(&d->arena, AT_FDCWD, path[is_raw(m)][m->family == AF_INET6], &text);
+	if (r)
+		return fail(r, "read '%s'", path[is_raw(m)][m->family == AF_INET6]);
+	while (span_line(&text, &line)) {
+		if (peer_of_line(line, m, &a))
+			continue;
+		m->peer = inet_name(&d->arena, &a);
+		if (inet_name_empty(m->peer))
+			m->peer = NULL;
+		return 0;
+	}
+	return 0;
+}
+
 static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 {
 	int r = dump_name(d, p, SYS_getsockname, &m->local), device;
@@ -235,6 +323,9 @@ static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 		r = dump_name(d, p, SYS_getpeername, &m->peer);
 	if (r)
 		return r;
+	r = dump_bare_peer(d, m);
+	if (r)
+		return r;
 	bare = *m->local;
 	bare.port = is_raw(m) ? 0 : bare.port;
 	if (inet_name_empty(&bare)) {
@@ -242,8 +333,9 @@ static int dump_names(struct dump *d, struct fd_probe *p, Inet *m)
 		return 0;
 	}
 	device = (int)socket_int(p->fd, SOL_SOCKET, SO_BINDTOIFINDEX);
-	m->foreign = m->has_foreign = try_name(m, device, -1) == -EADDRNOTAVAIL;
-	return 0;
+	r = device < 0 ? device : try_name(m, device, -1);
+	m->foreign = m->has_foreign = r == -EADDRNOTAVAIL;
+	return r && !m->foreign ? fail(r, "descriptor %d: try its address", p->number) : 0;
 }
 
 int inet_dump(struct dump *d, struct fd_probe *p, Inet *m)
@@ -262,6 +354,8 @@ int inet_dump(struct dump *d, struct fd_probe *p, Inet *m)
 	m->gid = p->st.st_gid;
 	p->key = arena_printf(&d->arena, "socket:[%" PRIu64 "]", m->inode);
 	r = socket_options_dump(d, p, &m->n_option, &m->option);
+	if (!r)
+		r = inet_members_dump(d, p, m);
 	return r ? r : dump_names(d, p, m);
 }
 
@@ -306,6 +400,8 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 
 	if (!e)
 		e = socket_options_plan(r, o, m->n_option, m->option);
+	if (!e)
+		e = inet_members_plan(r, o, m);
 	if (e || !m->local)
 		return e;
 	object = arena_printf(&r->arena, "%s socket %s", o->kind->name,
@@ -352,11 +448,34 @@ void inet_plan_port(Inet *const *member, size_t n)
 /* --- open ----------------------------------------------------------------------------------------
  */
 
+/*
+ * Echo sockets are for the groups of net.ipv4.ping_group_range alone, and root is no exception: the
+ * owner of this one was in it.
+ */
+static int make_as_group(const Inet *m)
+{
+	uint32_t real, effective, saved;
+	int fd, r = (int)sys(SYS_getresgid, &real, &effective, &saved);
+
+	if (!r)
+		r = (int)sys(SYS_setresgid, -1, m->gid, -1);
+	if (r)
+		return r;
+	fd = (int)sys(SYS_socket, m->family, m->type | SOCK_CLOEXEC, m->protocol);
+	r = (int)sys(SYS_setresgid, -1, effective, -1);
+	if (!r || fd < 0)
+		return fd;
+	(void)sys_close(fd); /* the failure is told */
+	return r;
+}
+
 int inet_make(const Inet *m)
 {
-	_close_ int fd =
-		(int)sys(SYS_socket, m->family, m->type | SOCK_CLOEXEC, (int)m->protocol);
+	_close_ int fd = (int)sys(SYS_socket, m->family, m->type | SOCK_CLOEXEC, m->protocol);
 	int r;
+
+	if (fd == -EACCES)
+		fd = make_as_group(m);
 
 	if (fd < 0)
 		return fail(fd, "make a socket");
@@ -376,8 +495,10 @@ int inet_connect(int fd, const Inet *m)
 
 int inet_complete(int fd, const Inet *m, const Ofd *ofd)
 {
-	int r = socket_options_apply(fd, m->n_option, m->option, SOCKET_READY);
+	int r = inet_members_join(fd, m);
 
+	if (!r)
+		r = socket_options_apply(fd, m->n_option, m->option, SOCKET_READY);
 	if (!r)
 		r = socket_options_apply(fd, m->n_option, m->option, SOCKET_LAST);
 	if (r)

@@ -2,8 +2,9 @@
  * The table of socket options: all that can be asked and set. What is missing cannot be asked
  * (SO_BUSY_POLL_BUDGET, IP_XFRM_POLICY, IPV6_PKTINFO, TCP_MD5SIG, a multicast interface given by
  * index), is not the program's (SO_MEMINFO, SO_COOKIE...), or has a file of its own (filters,
- * memberships). Order within a level is the order of setting: IP_TOS changes the priority,
- * SO_RCVLOWAT the buffer. What a kernel does not know it does not tell, and it is left out.
+ * memberships). The order is that of setting: IP_TOS changes the priority, SO_RCVLOWAT the buffer,
+ * and other interfaces are refused after SO_BINDTODEVICE. What a kernel does not know it does not
+ * tell, and it is left out.
  */
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
@@ -54,7 +55,6 @@ enum {
 const struct socket_option_row socket_option_table[] = {
 #define ROW(name, bytes, ...) { SOL_SOCKET, name, bytes, __VA_ARGS__, #name }
 	ROW(SO_DEBUG, 4, READY),
-	ROW(SO_BINDTODEVICE, 16, FRESH),
 	ROW(SO_MARK, 4, FRESH),
 	ROW(SO_REUSEADDR, 4, SOCKET_PORT, SOCKET_PLAIN),
 	ROW(SO_REUSEPORT, 4, SOCKET_PORT, SOCKET_PLAIN),
@@ -117,7 +117,7 @@ const struct socket_option_row socket_option_table[] = {
 	ROW(IP_NODEFRAG, 4, READY),
 	ROW(IP_CHECKSUM, 4, READY),
 	ROW(IP_RECVFRAGSIZE, 4, READY),
-	ROW(IP_MULTICAST_IF, 4, READY),
+	ROW(IP_MULTICAST_IF, 4, FRESH),
 	ROW(IP_MULTICAST_TTL, 4, READY),
 	ROW(IP_MULTICAST_LOOP, 4, READY),
 	ROW(IP_MULTICAST_ALL, 4, READY),
@@ -159,7 +159,7 @@ const struct socket_option_row socket_option_table[] = {
 	ROW(IPV6_MINHOPCOUNT, 4, READY),
 	ROW(IPV6_ORIGDSTADDR, 4, READY),
 	ROW(IPV6_RECVFRAGSIZE, 4, READY),
-	ROW(IPV6_MULTICAST_IF, 4, READY),
+	ROW(IPV6_MULTICAST_IF, 4, FRESH),
 	ROW(IPV6_MULTICAST_HOPS, 4, READY),
 	ROW(IPV6_MULTICAST_LOOP, 4, READY),
 	ROW(IPV6_MULTICAST_ALL, 4, READY),
@@ -225,6 +225,7 @@ const struct socket_option_row socket_option_table[] = {
 	ROW(SOL_PACKET, PACKET_IGNORE_OUTGOING, 4, READY),
 #undef ROW
 #define ROW(name, bytes, ...) { SOL_SOCKET, name, bytes, __VA_ARGS__, #name }
+	ROW(SO_BINDTODEVICE, 16, FRESH),
 	ROW(SO_PRIORITY, 4, READY),
 	ROW(SO_RCVLOWAT, 4, READY),
 	ROW(SO_SNDBUF, 4, SOCKET_READY, SOCKET_BUFFER),

@@ -3,18 +3,21 @@
  * the copy of the target's socket is kept, byte by byte; options that the family or the kernel
  * lacks are left out. On restore a value is set where the socket has another one: a few cannot even
  * be set to what they are. Buffer sizes are set past the system's limits, and whether the program
- * had set them (which stops the kernel's own tuning) is an option itself since 5.14.
+ * had set them (which stops the kernel's own tuning) is an option itself since 5.14. A filter is
+ * kept among them.
  */
 #include "sock/socket-options.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
 #include "kernel/descriptor.h"
+#include "sock/socket-filter.h"
 
 enum { NETLINK_LEVEL = 270, RAW_LEVEL = 255, MPTCP_PROTOCOL = 262, ROOM_BYTES = 1 << 29 };
 
@@ -35,6 +38,15 @@ long socket_int(int fd, int level, int name)
 int socket_set_int(int fd, int level, int name, int value)
 {
 	return (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof(value));
+}
+
+int socket_events(const struct fd_probe *p, short events)
+{
+	struct pollfd look = { p->fd, events, 0 };
+	long r = sys(SYS_poll, &look, 1, 0);
+
+	return r < 0 ? fail(r, "descriptor %d: ask what happened to its socket", p->number)
+		     : look.revents;
 }
 
 bool socket_type_of(const struct fd_probe *p, struct socket_type *ret)
@@ -136,6 +148,18 @@ static int ask_one(struct dump *d, struct fd_probe *p, const struct socket_optio
 	return 1;
 }
 
+static int dump_filter(struct dump *d, struct fd_probe *p, size_t *ret_n, SocketOption ***ret)
+{
+	SocketOption o = SOCKET_OPTION__INIT;
+	int r = socket_filter_dump(d, p, &o.value);
+
+	o.level = SOL_SOCKET;
+	o.name = SO_ATTACH_FILTER;
+	if (!r && o.value.len)
+		add(d, ret_n, ret, &o);
+	return r;
+}
+
 int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, SocketOption ***ret)
 {
 	uint8_t value[SOCKET_OPTION_BYTES];
@@ -146,20 +170,19 @@ int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, Socke
 			    p->number);
 	for (const struct socket_option_row *row = socket_option_table; row->text; row++) {
 		SocketOption o = SOCKET_OPTION__INIT;
-		int r;
 
 		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)))
 			continue;
 		o.level = row->level;
 		o.name = row->name;
 		o.value.data = value;
-		r = ask_one(d, p, row, &o);
+		int r = ask_one(d, p, row, &o);
 		if (r < 0)
 			return r;
 		if (r)
 			add(d, ret_n, ret, &o);
 	}
-	return 0;
+	return dump_filter(d, p, ret_n, ret);
 }
 
 /* --- plan ----------------------------------------------------------------------------------------
@@ -173,6 +196,12 @@ static const struct socket_option_row *row_of(const SocketOption *o)
 	return NULL;
 }
 
+static bool is_filter(const SocketOption *o)
+{
+	return o->level == SOL_SOCKET && o->name == SO_ATTACH_FILTER && o->value.len &&
+	       o->value.len <= FILTER_BYTES_MAX && !(o->value.len % FILTER_INSTRUCTION_BYTES);
+}
+
 int socket_options_plan(struct restore *r, const struct fd_obj *o, size_t n,
 			SocketOption *const *option)
 {
@@ -180,6 +209,8 @@ int socket_options_plan(struct restore *r, const struct fd_obj *o, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		const struct socket_option_row *row = row_of(option[i]);
 
+		if (is_filter(option[i]))
+			continue;
 		if (!row)
 			return fail(-EPROTO,
 				    "image '%s': description %" PRIu32 " has a socket option %d:%d "
@@ -228,6 +259,8 @@ static int apply_one(int fd, const SocketOption *o, unsigned int when)
 	const struct socket_option_row *row = row_of(o);
 	long r;
 
+	if (is_filter(o))
+		return when & SOCKET_READY ? socket_filter_attach(fd, &o->value) : 0;
 	if (!row || o->value.len > row->bytes)
 		return fail(-EPROTO, "socket option %d:%d has no such value", o->level, o->name);
 	if (!(row->when & when) || is_set(fd, row, o))

@@ -32,6 +32,8 @@ bool socket_type_of(const struct fd_probe *p, struct socket_type *ret);
 /* getsockopt() of an int: the value (not negative) or -errno. */
 long socket_int(int fd, int level, int name);
 int socket_set_int(int fd, int level, int name, int value);
+/* Which of these events of poll(2) are there now; -errno with a message. */
+int socket_events(const struct fd_probe *p, short events);
 
 int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, SocketOption ***ret);
 int socket_options_plan(struct restore *r, const struct fd_obj *o, size_t n,

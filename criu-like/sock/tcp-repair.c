@@ -4,8 +4,8 @@
  *
  * Repair mode takes SO_REUSEADDR away, and packets go on arriving, so it is on for the few
  * microseconds of reading only, under the network lock; a guardian process turns it off again
- * should the tool die in between (core/net-guard.h). What of the send queue was never sent is written
- * without repair mode, for the kernel has to know that it was not. Ends of streams: ours by
+ * should the tool die in between (core/net-guard.h). What of the send queue was never sent is
+ * written without repair mode, for the kernel has to know that it was not. Ends of streams: ours by
  * shutdown(2), the peer's and its acknowledgements by segments (tcp-segment.c).
  *
  * Lost: what the congestion control had learnt (cwnd, round trip times), segments out of order (the
@@ -192,6 +192,7 @@ int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	const struct net_guarded guarded = {
 		.fd = p->fd,
+		.repair = true,
 		.reuse = (int)socket_int(p->fd, SOL_SOCKET, SO_REUSEADDR),
 		.peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF),
 	};

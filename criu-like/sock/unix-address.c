@@ -138,7 +138,8 @@ static void name_passing(struct unix_world *w, struct unix_end *p, const Protobu
 	const struct unix_address *a = unix_address_find(w, p->type, name);
 
 	if (a && !unix_is_path(name)) {
-		log_warn("a peer that is gone had an abstract name that is in use: it is forgotten");
+		log_warn(
+			"a peer that is gone had an abstract name that is in use: it is forgotten");
 		return;
 	}
 	p->name = add(w, p->type, name, NULL);

@@ -3,9 +3,10 @@
  * getsockname() tells for ever. So a short-lived process whose root is an empty directory beside
  * the wanted place binds the text there (absolute or relative, its parents made first), and the
  * file is moved to its place, where it replaces the dead socket file of before at once. A name
- * whose file is gone is bound in a file system that only this process sees, and vanishes with it. Others reach
- * a bound socket through an O_PATH descriptor of its file (SIOCUNIXFILE), whatever lies on the way.
- * Mode and owner of the files come last: users who could not connect now did so before.
+ * whose file is gone is bound in a file system that only this process sees, and vanishes with it.
+ * Others reach a bound socket through an O_PATH descriptor of its file (SIOCUNIXFILE), whatever
+ * lies on the way. Mode and owner of the files come last: users who could not connect now did so
+ * before.
  */
 #include <errno.h>
 #include <sched.h>

@@ -2,12 +2,12 @@
  * What waits in the queue of a unix socket, looked at with MSG_PEEK from an offset (SO_PEEK_OFF).
  *
  * A stream glues pieces together as far as sender and descriptors allow; a piece with descriptors
- * ends what one look yields. Where each piece begins is found by looking with a buffer that ends in
- * no memory: the kernel copies whole pieces only. An urgent byte ends a look before it and begins
- * the next, as a piece of its own. SO_PASSCRED is switched on meanwhile: it tells senders apart,
- * and a message of no bytes from the end. A message of no bytes is told once by the kernel: an
- * earlier look (a dump with -R) hides it. A pending error would be taken by looking beyond the end
- * of a stream, so its length is asked first. All options are put back.
+ * ends what one look yields. Where each piece begins is found by looking with a buffer that ends
+ * in no memory: the kernel copies whole pieces only. An urgent byte ends a look before it and
+ * begins the next, as a piece of its own. SO_PASSCRED is switched on meanwhile: it tells senders
+ * apart, and a message of no bytes from the end. A message of no bytes is told once by the kernel:
+ * an earlier look (a dump with -R) hides it. A pending error would be taken by looking beyond the
+ * end of a stream, so its length is asked first. All options are put back.
  */
 #include <errno.h>
 #include <linux/sockios.h>
@@ -427,9 +427,8 @@ int unix_queue_dump(struct dump *d, struct fd_probe *p, Unix *m)
 	if (!(look.revents & POLLIN))
 		return 0;
 	if (m->error && m->type != SOCK_STREAM && d->opt->leave_running)
-		return fd_refuse(d, p,
-				 "an error waits before what is in its queue; looking would take "
-				 "it",
-				 "dump without --leave-running");
+		return fd_refuse(
+			d, p, "an error waits before what is in its queue; looking would take it",
+			"dump without --leave-running");
 	return look_through(&l, look.revents & POLLPRI);
 }

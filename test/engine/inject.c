@@ -4,7 +4,8 @@
  * alternate stack), two that play ping-pong, epoll_wait, a restartable sequence, ppoll with a
  * temporary mask.
  *
- * A tool process freezes the target, runs twenty calls in each thread, withdraws and lets go. Then
+ * A tool process freezes the target, runs twenty calls in each thread, withdraws and lets go: as
+ * lists of calls, and, since one operation is not a call, in the blob. Then
  * the same with the tool killed, or a call of it failing, at its n-th call for every n. Harm is:
  * the target died, a thread made no progress or found an error, a signal was lost, or its mappings
  * changed. Only counted: epoll_wait failing with EINTR because the tool died between a stop and its
@@ -306,6 +307,8 @@ static void tool_init(struct dump *d, struct dump_options *o, pid_t pid)
 	blockers_init(&d->blockers, &d->arena);
 }
 
+static bool in_blob; /* by an operation that is no call */
+
 static void question(struct dump *d, struct victim_job *job, struct thread *t, stack_t *answer)
 {
 	struct prog *p = job->prog = arena_new(&d->arena, struct prog);
@@ -317,6 +320,8 @@ static void question(struct dump *d, struct victim_job *job, struct thread *t, s
 	prog_call(p, SYS_sigaltstack, 0, prog_out(p, answer, sizeof(*answer)));
 	for (int i = 1; i < CALLS; i++)
 		prog_equals(prog_call0(p, SYS_gettid), t->tid);
+	if (in_blob)
+		prog_check(p, prog_imm(0), 0, EINVAL);
 }
 
 static int ask_all(struct dump *d)
@@ -551,6 +556,18 @@ static void random_kills(pid_t *pid, char **maps, int n)
 	check(harmed + leaks == before, "random kills");
 }
 
+static void all_trials(pid_t *pid, char **maps, int stride, int kills_at_random)
+{
+	int before = eintr;
+
+	for (int i = 0; i < 20; i++)
+		check(!trial(*pid, NULL) && judge(pid, maps, "undisturbed") && eintr == before,
+		      "undisturbed");
+	sweep(pid, maps, stride, "kill");
+	sweep(pid, maps, stride, "5");
+	random_kills(pid, maps, kills_at_random);
+}
+
 /* --- figures -------------------------------------------------------------------------------------
  */
 
@@ -634,12 +651,9 @@ int main(int argc, char **argv)
 		pid = start_target(target);
 		check(healthy(pid, "at the start"), "target without a tool");
 		maps = slurp(pid, "maps");
-		for (int i = 0; i < 20; i++)
-			check(!trial(pid, NULL) && judge(&pid, &maps, "undisturbed") && !eintr,
-			      "undisturbed");
-		sweep(&pid, &maps, stride, "kill");
-		sweep(&pid, &maps, stride, "5");
-		random_kills(&pid, &maps, kills_at_random);
+		all_trials(&pid, &maps, stride, kills_at_random);
+		in_blob = true;
+		all_trials(&pid, &maps, 3 * stride, kills_at_random / 2);
 		end_target(pid);
 	} else {
 		if (optind < argc) {

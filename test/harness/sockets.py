@@ -38,8 +38,9 @@ UNSTABLE = {
         57,             # SO_COOKIE: a number the kernel gives
         77,             # SO_PEERPIDFD: opens a descriptor
     },
-    socket.IPPROTO_IP: {9, 14},             # received options; path MTU
-    socket.IPPROTO_IPV6: {6, 24, 61},       # received options; path MTU
+    # Received options; path MTU; questions that are asked in the buffer (filters of groups, flow labels).
+    socket.IPPROTO_IP: {9, 14, 41, 48},
+    socket.IPPROTO_IPV6: {6, 24, 61, 32, 48},
     socket.IPPROTO_TCP: {
         11, 26,         # TCP_INFO, TCP_CC_INFO: measurements
         12,             # TCP_QUICKACK: changes with every segment
@@ -87,6 +88,20 @@ def name_lines(fd, s):
             yield f"{name} {getattr(s, name)()!r}"
         except OSError as e:
             yield f"{name} <{e.strerror}>"
+
+
+def peer_lines(fd, s):
+    """Raw and echo sockets have peers without a port, which getpeername does not tell."""
+    ino = str(os.fstat(fd).st_ino)
+    for name in ("raw", "raw6", "icmp", "icmp6") if s.family in INET else ():
+        try:
+            with open(f"/proc/net/{name}", encoding="ascii") as f:
+                rows = [line.split() for line in f]
+        except OSError:
+            continue
+        for row in rows:
+            if row[9:10] == [ino]:
+                yield f"{name} local {row[1]} peer {row[2]} state {row[3]}"
 
 
 def number(fd, request):
@@ -207,12 +222,15 @@ def groups(family):
 
 def member_lines(fd, s):
     """A group's source filter is told to members only."""
-    if s.family not in INET:
-        return
-    level = socket.IPPROTO_IP if s.family == socket.AF_INET else socket.IPPROTO_IPV6
-    pad = 4 if s.family == socket.AF_INET else 8
-    for index, group in sorted(set(groups(s.family))):
-        name = struct.pack("HH", s.family, 0) + b"\0" * (pad - 4) + group
+    for family in INET if s.family == socket.AF_INET6 else INET[:1] if s.family == socket.AF_INET else ():
+        yield from member_lines_of(fd, family)
+
+
+def member_lines_of(fd, family):
+    level = socket.IPPROTO_IP if family == socket.AF_INET else socket.IPPROTO_IPV6
+    pad = 4 if family == socket.AF_INET else 8
+    for index, group in sorted(set(groups(family))):
+        name = struct.pack("HH", family, 0) + b"\0" * (pad - 4) + group
         size = 144 + 64 * 128
         buf = ctypes.create_string_buffer(struct.pack("I4x", index) + name.ljust(128, b"\0") +
                                           struct.pack("II", 0, 64), size)
@@ -223,7 +241,7 @@ def member_lines(fd, s):
         yield f"member of {group.hex()} on {index} mode {mode} sources {sources}"
 
 
-FACTS = (name_lines, option_lines, state_lines, queue_lines, filter_lines, member_lines)
+FACTS = (name_lines, peer_lines, option_lines, state_lines, queue_lines, filter_lines, member_lines)
 
 
 def lines(fd):

@@ -189,6 +189,12 @@ class Sweep(case.Case):
         self.counts["killed" if code < 0 else "failed"] += 1
         if code > 0 and not self.output():
             raise Violation("the dump fails without a word")
+        if code < 0:
+            # What it has started to put a terminal right outlives it, for a moment; so does a SIGKILL on its way.
+            proc.until(lambda: not any(proc.read(f"/proc/{p}/comm").strip() == "torpor" and self.alive(p)
+                                       for p in proc.children(os.getpid())), 5)
+            if self.committed():
+                proc.until(lambda: not all(self.alive(p) for p in self.tree), 0.1)
         gone = [p for p in self.tree if not self.alive(p)]
         if gone and self.committed():
             self.end_tree()             # the order to kill had been given: the checkpoint is what counts

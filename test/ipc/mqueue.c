@@ -2,6 +2,7 @@
  * POSIX message queues: messages by priority and in order, several descriptions in two tasks, one
  * queue removed but open, one empty and without waiting.
  */
+/* harness: again=10 cycles=10 */
 #include "test.h"
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@ static void expect(mqd_t q, const char *text, unsigned int priority)
 static void child(void *arg)
 {
 	checkpoint_wait();
+	event_wait(turn, 1);
 	expect(reader, "urgent", 31);
 	expect(reader, "first", 5);
 	check(!mq_send(removed, "late", 4, 0));
@@ -59,7 +61,8 @@ int main(void)
 	check(!mq_getattr(queue, &now) && now.mq_maxmsg == 6 && now.mq_msgsize == 64);
 	check(now.mq_curmsgs == 4 && now.mq_flags == O_NONBLOCK);
 	check(!mq_getattr(reader, &now) && !now.mq_flags);
-	event_wait(turn, 1);
+	event_add(turn);
+	event_wait(turn, 2);
 	expect(queue, "second", 5);
 	expect(queue, "", 0);
 	expect(removed, "kept", 1);

@@ -1,11 +1,12 @@
 /*
  * Sockets: unix pairs and names, with data and descriptors under way, internet sockets on loopback,
- * netlink.
+ * netlink, raw and packet sockets.
  */
 #include "factory.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -302,6 +303,41 @@ static void check_udp(struct object *o)
 	stream_expect(o->fd[0], 20, o->seed);
 }
 
+/* fd: 0 bound to all addresses, two datagrams wait; 1 connected to it. */
+static void make_udp6(struct object *o)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6};
+
+	o->fd[0] = must(socket(AF_INET6, SOCK_DGRAM, 0));
+	must(setsockopt(o->fd[0], IPPROTO_IPV6, IPV6_RECVTCLASS, &(int){1}, 4));
+	must(bind(o->fd[0], (void *)&a, sizeof(a)));
+	must(getsockname(o->fd[0], (void *)&a, &(socklen_t){sizeof(a)}));
+	o->note[0] = a.sin6_port;
+	a.sin6_addr = in6addr_loopback;
+	o->fd[1] = must(socket(AF_INET6, SOCK_DGRAM, 0));
+	must(connect(o->fd[1], (void *)&a, sizeof(a)));
+	must(getsockname(o->fd[1], (void *)&a, &(socklen_t){sizeof(a)}));
+	o->note[1] = a.sin6_port;
+	stream_put(o->fd[1], 700, o->seed);
+	must(send(o->fd[1], "", 0, 0));
+	stream_put(o->fd[1], 30, o->seed + 1);
+}
+
+static void check_udp6(struct object *o)
+{
+	struct sockaddr_in6 a = {0};
+	char buf[1000];
+
+	check(recvfrom(o->fd[0], buf, sizeof(buf), MSG_DONTWAIT, (void *)&a,
+		       &(socklen_t){sizeof(a)}) == 700 &&
+	      pattern_ok(buf, 700, o->seed) && a.sin6_port == o->note[1]);
+	check(recv(o->fd[0], buf, sizeof(buf), MSG_DONTWAIT) == 0);
+	check(recv(o->fd[0], buf, sizeof(buf), MSG_DONTWAIT) == 30 &&
+	      pattern_ok(buf, 30, o->seed + 1));
+	check(sendto(o->fd[0], "x", 1, 0, (void *)&a, sizeof(a)) == 1);
+	check(recv(o->fd[1], buf, sizeof(buf), 0) == 1 && buf[0] == 'x');
+}
+
 static void make_tcp_listener(struct object *o)
 {
 	struct sockaddr_in a;
@@ -347,6 +383,69 @@ static void check_tcp(struct object *o)
 	check(!shutdown(o->fd[1], SHUT_WR) && read(o->fd[0], &(char){0}, 1) == 0);
 }
 
+/* A member of a multicast group that differs by seed, on the loopback. */
+static struct ip_mreqn group_of(const struct object *o)
+{
+	return (struct ip_mreqn){.imr_multiaddr.s_addr = htonl(0xefff0000 + (uint32_t)o->seed),
+				 .imr_ifindex = 1};
+}
+
+static void make_group(struct object *o)
+{
+	struct ip_mreqn q = group_of(o);
+
+	o->fd[0] = must(socket(AF_INET, SOCK_DGRAM, 0));
+	must(setsockopt(o->fd[0], IPPROTO_IP, IP_ADD_MEMBERSHIP, &q, sizeof(q)));
+}
+
+static void check_group(struct object *o)
+{
+	struct ip_mreqn q = group_of(o);
+
+	check(!setsockopt(o->fd[0], IPPROTO_IP, IP_DROP_MEMBERSHIP, &q, sizeof(q)));
+}
+
+static void make_raw(struct object *o)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	o->note[0] = 200 + (long)(o->seed % 40);
+	o->fd[0] = must(socket(AF_INET, SOCK_RAW, (int)o->note[0]));
+	must(connect(o->fd[0], (void *)&a, sizeof(a)));
+}
+
+/* It receives what it sends, behind the IP header. */
+static void check_raw(struct object *o)
+{
+	char buf[100];
+
+	check(send(o->fd[0], "raw", 3, 0) == 3);
+	check(recv(o->fd[0], buf, sizeof(buf), 0) == 23 && !memcmp(buf + 20, "raw", 3));
+}
+
+static void make_packet(struct object *o)
+{
+	struct sockaddr_ll a = {.sll_family = AF_PACKET,
+				.sll_protocol = htons((uint16_t)(0x9100 + o->seed % 100)),
+				.sll_ifindex = 1};
+
+	o->fd[0] = must(socket(AF_PACKET, SOCK_DGRAM, 0));
+	must(bind(o->fd[0], (void *)&a, sizeof(a)));
+	o->note[0] = a.sll_protocol;
+}
+
+static void check_packet(struct object *o)
+{
+	struct sockaddr_ll a = {.sll_family = AF_PACKET,
+				.sll_protocol = (uint16_t)o->note[0],
+				.sll_ifindex = 1,
+				.sll_halen = 6};
+	char buf[100];
+
+	check(sendto(o->fd[0], "frame", 5, 0, (void *)&a, sizeof(a)) == 5);
+	check(recv(o->fd[0], buf, sizeof(buf), 0) == 5 && !memcmp(buf, "frame", 5));
+}
+
 static void make_netlink(struct object *o)
 {
 	struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
@@ -378,9 +477,13 @@ const struct factory socket_factories[] = {
 	{"unix-ghost", make_unix_ghost, check_unix_ghost, NULL},
 	{"unix-urgent", make_urgent, check_urgent, NULL},
 	{"unix-rights", make_rights, check_rights, NULL},
-	{"udp", make_udp, check_udp, "socket:"},
+	{"udp", make_udp, check_udp, NULL},
+	{"udp6", make_udp6, check_udp6, NULL},
+	{"udp-group", make_group, check_group, NULL},
+	{"raw", make_raw, check_raw, NULL},
+	{"packet", make_packet, check_packet, NULL},
 	{"tcp-listener", make_tcp_listener, check_tcp_listener, NULL},
 	{"tcp", make_tcp, check_tcp, NULL},
-	{"netlink", make_netlink, check_netlink, "socket:"},
+	{"netlink", make_netlink, check_netlink, NULL},
 	{0},
 };

@@ -3,6 +3,7 @@
  * end within a page; holes; permission bits; a position; and the program in another that runs by
  * its descriptor.
  */
+/* harness: again=10 cycles=10 */
 #include "test.h"
 
 #include <fcntl.h>

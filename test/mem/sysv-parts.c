@@ -2,7 +2,7 @@
  * System V shared memory in parts: protected, partly unmapped, larger than its size tells, with a
  * key and a user of its own; one that nobody has attached; one removed that somebody reads only.
  */
-/* harness: forgets */
+/* harness: forgets again=10 cycles=10 */
 #include "test.h"
 
 #include <sys/mman.h>
@@ -28,7 +28,8 @@ static bool refuses(char *p)
 int main(void)
 {
 	key_t key = 0x70720000 + (getpid() & 0xffff);
-	int id, detached = make(IPC_PRIVATE, SIZE, 0600), removed = make(key ^ 0x8000000, PAGE, 0600);
+	int id, detached = make(IPC_PRIVATE, SIZE, 0600),
+		removed = make(key ^ 0x8000000, PAGE, 0600);
 	char *map, *reader, *more, *unused = attach(detached, 0);
 	struct shmid_ds s, after;
 
@@ -51,7 +52,8 @@ int main(void)
 	checkpoint();
 	check(!shmctl(id, IPC_STAT, &after) && after.shm_segsz == SIZE);
 	check(after.shm_nattch == s.shm_nattch, "%lu for %lu", after.shm_nattch, s.shm_nattch);
-	check(after.shm_perm.uid == 1234 && after.shm_perm.__key == key && after.shm_perm.cuid == 0);
+	check(after.shm_perm.uid == 1234 && after.shm_perm.__key == key &&
+	      after.shm_perm.cuid == 0);
 	check((after.shm_perm.mode & 0777) == 0640);
 	check(pattern_ok(map, 2 * PAGE, 4) && refuses(reader + PAGE) && refuses(more));
 	map[7 * PAGE] = 9;

@@ -2,6 +2,7 @@
  * System V shared memory: attached twice in one task and once in another, one segment removed while
  * attached. The attach count is the kernel's.
  */
+/* harness: again=10 cycles=10 */
 #include "test.h"
 
 #include <sys/shm.h>

@@ -292,7 +292,7 @@ static int read_back(struct arena *a, int dirfd)
 	r->memory->n_space = 1;
 	r->memory->space = arena_array(&r->arena, struct space *, 1);
 	r->memory->space[0] = arena_new(&r->arena, struct space);
-	e = e ?: memory_read_images(r);
+	e = e ?: memory_read_images(r) ?: memory_verify(r);
 	memory_close(r);
 	if (r->set)
 		image_set_close(r->set);

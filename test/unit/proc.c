@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/proc.h"
@@ -16,6 +17,7 @@
 #include "kernel/proc-status.h"
 #include "kernel/proc-sched.h"
 #include "kernel/proc-timers.h"
+#include "kernel/read-ahead.h"
 #include "procbox.h"
 
 static const char *test_status(struct arena *a)
@@ -484,6 +486,56 @@ static const char *test_self_texts(struct arena *a)
 	return NULL;
 }
 
+enum { FILES = 40, NOBODY = 0x7fffffff };
+
+/*
+ * Whoever takes a file that the helper was told of gets its text or has to read it; nothing hangs
+ * when the helper has not begun or when there is no such process.
+ */
+static const char *test_ahead(struct arena *a)
+{
+	pid_t *pid = arena_array(a, pid_t, FILES);
+	struct read_ahead *h = read_ahead_new(FILES);
+	char comm[] = "proc\n";
+	struct span text;
+
+	for (int i = 0; i < FILES; i++)
+		pid[i] = i % 8 == 3 ? NOBODY : getpid();
+	read_ahead_go(h, pid, FILES, "comm");
+	for (size_t i = 0; i < FILES; i++)
+		if (read_ahead_take(h, i, &text))
+			check(pid[i] != NOBODY && !strcmp(text.p, comm));
+	check(!read_ahead_take(h, FILES, &text));
+	read_ahead_free(h);
+	check(!read_ahead_take(NULL, 0, &text));
+	return NULL;
+}
+
+static const char *test_ahead_never_begun(struct arena *a)
+{
+	struct read_ahead *h = read_ahead_new(1);
+	struct span text;
+
+	(void)a;
+	check(!read_ahead_take(h, 0, &text));
+	read_ahead_free(h);
+	check(waitpid(-1, NULL, WNOHANG | __WALL) < 0);
+	return NULL;
+}
+
+static const char *test_shrink(struct arena *a)
+{
+	char *first = arena_alloc(a, 4096), *second;
+
+	arena_shrink(a, first, 4096, 20);
+	second = arena_alloc(a, 64);
+	check(second < first || second - first == 32 || second - first >= 4096);
+	check(!second[0]); /* (sanitized: every piece has a chunk of its own) */
+	arena_shrink(a, first, 4096, 0);
+	check(arena_alloc(a, 16) != (void *)first);
+	return NULL;
+}
+
 static const struct test tests[] = {
 	{ "status", test_status },
 	{ "status of a kernel thread", test_status_kthread },
@@ -507,6 +559,9 @@ static const struct test tests[] = {
 	{ "lists", test_list },
 	{ "own directory", test_self },
 	{ "own texts", test_self_texts },
+	{ "read ahead", test_ahead },
+	{ "read ahead, never begun", test_ahead_never_begun },
+	{ "arena shrinks", test_shrink },
 };
 
 int main(void)

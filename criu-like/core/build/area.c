@@ -22,7 +22,7 @@ extern const char blob_start[], blob_end[];
 /* Address space is free: the hole is far larger than any area, which is sized when all is planned.
  */
 static const uint64_t hole_bytes = 1ull << 30;
-enum { LOG_BYTES = 64 * 1024 };
+enum { LOG_BYTES = 64 * 1024, LOOKS_PER_READ = 8 };
 
 int area_reserve(struct restore *r)
 {
@@ -87,11 +87,17 @@ void area_pass(struct restore *r, enum area_word w, uint32_t n)
 	wake(word);
 }
 
-static bool coordinator_lives(const struct restore *r)
+/* A zombie is not there either, but that takes reading /proc, and many may be waiting here. */
+static bool coordinator_lives(const struct restore *r, uint32_t look)
 {
 	uint32_t threads;
-	char state = watch_state(r->coordinator, &threads);
+	char state;
 
+	if (sys(SYS_kill, r->coordinator, 0) == -ESRCH)
+		return false;
+	if (look % LOOKS_PER_READ)
+		return true;
+	state = watch_state(r->coordinator, &threads);
 	return state != 'X' && state != 'Z';
 }
 
@@ -109,7 +115,7 @@ int area_wait(struct restore *r, enum area_word w, uint32_t target)
 	uint32_t *word = &area_report(r)->word[w];
 	const struct timespec look_up = { 0, 50 * 1000 * 1000 };
 
-	for (;;) {
+	for (uint32_t look = 1;; look++) {
 		uint32_t seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 
 		if (area_failed(r))
@@ -117,7 +123,7 @@ int area_wait(struct restore *r, enum area_word w, uint32_t target)
 		if ((int32_t)(seen - target) >= 0)
 			return 0;
 		if (sys(SYS_futex, word, FUTEX_WAIT, seen, &look_up, 0, 0) == -ETIMEDOUT &&
-		    !coordinator_lives(r))
+		    !coordinator_lives(r, look))
 			return -ECANCELED;
 	}
 }

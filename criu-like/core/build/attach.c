@@ -163,21 +163,27 @@ int attach_set_regs(pid_t tid, const void *regs, size_t len)
 	return k < 0 ? fail(k, "set the registers of thread %d", tid) : 0;
 }
 
-/* Runs to the next system call stop; other stops (a late event) are passed. */
-int attach_to_syscall_stop(pid_t tid)
+static int run_to_syscall(pid_t tid)
+{
+	long k = sys(SYS_ptrace, PTRACE_SYSCALL, tid, 0, 0);
+
+	return k < 0 ? fail(k, "run thread %d", tid) : 0;
+}
+
+/* Other stops (a late event) are passed. */
+static int await_syscall_stop(pid_t tid)
 {
 	struct trace_stop stop = { 0 };
+	int k = wait_stop(tid, &stop);
 
-	do {
-		long k = sys(SYS_ptrace, PTRACE_SYSCALL, tid, 0, 0);
+	while (!k && (stop.event || stop.sig != TRACE_SYSCALL_STOP))
+		k = run_to_syscall(tid) ?: wait_stop(tid, &stop);
+	return k;
+}
 
-		if (k < 0)
-			return fail(k, "run thread %d", tid);
-		k = wait_stop(tid, &stop);
-		if (k)
-			return (int)k;
-	} while (stop.event || stop.sig != TRACE_SYSCALL_STOP);
-	return 0;
+int attach_to_syscall_stop(pid_t tid)
+{
+	return run_to_syscall(tid) ?: await_syscall_stop(tid);
 }
 
 /* Runs to the stop that a pending interrupt makes. */
@@ -189,7 +195,11 @@ int attach_to_interrupt_stop(pid_t tid)
 	return k < 0 ? fail(k, "run thread %d", tid) : wait_stop(tid, &stop);
 }
 
-static int unmap_area(struct restore *r, const struct task *t)
+/*
+ * Every address space takes down its area by itself, all at the same time: first all are set going,
+ * then all are awaited where the call begins, then where it ends.
+ */
+static int unmap_begin(struct restore *r, const struct task *t)
 {
 	pid_t tid = task_main(t)->tid;
 	struct user_regs_struct regs;
@@ -205,12 +215,46 @@ static int unmap_area(struct restore *r, const struct task *t)
 	regs.rdi = r->area_base;
 	regs.rsi = r->area_len;
 	k = attach_set_regs(tid, &regs, sizeof(regs));
-	k = k ?: attach_to_syscall_stop(tid);
-	k = k ?: attach_to_syscall_stop(tid);
+	return k ?: run_to_syscall(tid);
+}
+
+static int unmap_enter(struct restore *r, const struct task *t)
+{
+	pid_t tid = task_main(t)->tid;
+
+	(void)r; /* as the others */
+	return await_syscall_stop(tid) ?: run_to_syscall(tid);
+}
+
+static int unmap_end(struct restore *r, const struct task *t)
+{
+	pid_t tid = task_main(t)->tid;
+	struct user_regs_struct regs;
+	int k = await_syscall_stop(tid);
+
+	(void)r; /* as the others */
 	k = k ?: attach_get_regs(tid, &regs);
 	if (!k && regs.rax)
 		return fail((long)regs.rax, "unmap the area of task %d", t->pid);
 	return k;
+}
+
+static int unmap_areas(struct restore *r)
+{
+	static int (*const step[])(struct restore *, const struct task *) = {
+		unmap_begin, unmap_enter, unmap_end
+	};
+
+	for (size_t i = 0; i < array_size(step); i++)
+		vec_foreach(t, &r->tree.task) {
+			int k = (*t)->state == TASK_ZOMBIE || (*t)->mm != (*t)->index ?
+					0 :
+					step[i](r, *t);
+
+			if (k)
+				return k;
+		}
+	return 0;
 }
 
 /* The kernel clears rseq_cs on the way to user mode with a foreign instruction pointer: put it back
@@ -259,13 +303,10 @@ static int set_state(const struct thread *t)
 
 int attach_finish(struct restore *r)
 {
-	vec_foreach(t, &r->tree.task) {
-		int k = (*t)->state == TASK_ZOMBIE || (*t)->mm != (*t)->index ? 0
-									      : unmap_area(r, *t);
+	int e = unmap_areas(r);
 
-		if (k)
-			return k;
-	}
+	if (e)
+		return e;
 	vec_foreach(t, &r->tree.thread) {
 		int k = (*t)->dead ? 0 : set_state(*t);
 

@@ -34,8 +34,8 @@ static bool copy(int fd, const struct arena_pages *p, uint64_t to)
 {
 	size_t done = 0;
 
-	while (done < p->len_bytes) {
-		long n = sys(SYS_pwrite64, fd, (char *)p->start + done, p->len_bytes - done,
+	while (done < p->used_bytes) {
+		long n = sys(SYS_pwrite64, fd, (char *)p->start + done, p->used_bytes - done,
 			     to + done);
 
 		if (n <= 0)
@@ -58,7 +58,7 @@ static int move_to_file(const struct arena *a)
 
 		if (!p.len_bytes)
 			continue;
-		if (!copy(fd, &p, to))
+		if (sys(SYS_ftruncate, fd, to + p.len_bytes) || !copy(fd, &p, to))
 			return 0;
 		k = sys(SYS_mmap, p.start, p.len_bytes, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_FIXED, fd, to);

@@ -13,12 +13,17 @@
 
 #include "base/err.h"
 #include "base/fault.h"
+#include "base/io.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "core/build/area.h"
 #include "core/build/birth.h"
 #include "core/file/file.h"
 #include "core/memory/memory.h"
 #include "core/task-kinds.h"
+#include "kernel/sys.h"
+
+enum { MOST_HELPERS = 8 };
 
 struct program {
 	struct prog prog;
@@ -27,6 +32,7 @@ struct program {
 
 struct program_set {
 	struct program *of; /* by thread index */
+	VEC(struct helper *) helper; /* their programs bear the numbers behind those of threads */
 	struct arena arena; /* of what no task needs */
 };
 
@@ -38,6 +44,70 @@ uint64_t program_of(const struct restore *r, const struct thread *t)
 uint64_t program_stack(const struct restore *r, const struct thread *t)
 {
 	return r->programs->of[t->index].stack;
+}
+
+/* Where to look for the next number from, downwards: those at the top are given out last. */
+static int highest_tid(struct restore *r, pid_t *ret)
+{
+	size_t n = r->programs->helper.n;
+	struct span text;
+	uint64_t most;
+	int k;
+
+	if (n)
+		return *ret = r->programs->helper.v[n - 1]->tid, 0;
+	k = io_slurp_at(&r->arena, -1, "/proc/sys/kernel/pid_max", &text);
+	while (!k && text.len && text.p[text.len - 1] == '\n')
+		text.len--;
+	k = k ?: span_u64(text, 10, &most);
+	if (k)
+		return fail(k, "read the highest number of a process");
+	*ret = (pid_t)most;
+	return 0;
+}
+
+static bool is_free(pid_t pid)
+{
+	return sys(SYS_kill, pid, 0) == -ESRCH && sys(SYS_kill, -pid, 0) == -ESRCH;
+}
+
+/* A free number that is nobody's in the tree. */
+static int unused_tid(struct restore *r, pid_t *ret)
+{
+	struct map known;
+	pid_t pid = 0;
+	int k = highest_tid(r, &pid);
+
+	if (k)
+		return k;
+	map_init(&known, &r->arena);
+	vec_foreach(b, &r->births->all)
+		map_put(&known, (uint64_t)(*b)->pid, 0, *b);
+	vec_foreach(t, &r->tree.thread)
+		map_put(&known, (uint64_t)(*t)->tid, 0, *t);
+	while (--pid > 1)
+		if (!map_get(&known, (uint64_t)pid, 0) && is_free(pid))
+			return *ret = pid, 0;
+	return fail(-EAGAIN, "no number is left for a thread that helps");
+}
+
+int program_helper(struct restore *r, const struct prog *of, struct helper **ret)
+{
+	struct helper *h = arena_new(&r->arena, struct helper);
+	int k;
+
+	if (r->programs->helper.n == MOST_HELPERS)
+		return *ret = NULL, 0;
+	k = unused_tid(r, &h->tid);
+	if (k)
+		return k;
+	h->prog = arena_new(of->arena, struct prog);
+	prog_init(h->prog, of->arena, (uint32_t)(r->tree.thread.n + r->programs->helper.n));
+	h->stack = r->area_base + area_take(r, AREA_STACK_BYTES);
+	h->stack_bytes = AREA_STACK_BYTES;
+	*vec_push(&r->arena, &r->programs->helper) = h;
+	*ret = h;
+	return 0;
 }
 
 static int stage(struct prog *p, struct restore *r, const struct thread *t, enum stage at)
@@ -162,13 +232,18 @@ int programs_build(struct restore *r)
 		prog_init(&r->programs->of[i].prog, &r->programs->arena, (uint32_t)i);
 		r->programs->of[i].stack = area_take(r, AREA_STACK_BYTES);
 	}
-	for (size_t i = 0; !k && i < n; i++)
+	for (size_t i = 0; !k && i < n; i++) {
+		if (i) /* neighbours are alike */
+			prog_expect(&r->programs->of[i].prog, &r->programs->of[i - 1].prog);
 		k = build(r, r->tree.thread.v[i]);
+	}
 	for (size_t i = 0; !k && i < n; i++) {
 		struct prog *p = &r->programs->of[i].prog;
 
 		prog_place(p, area_take(r, prog_size(p)));
 	}
+	vec_foreach(h, &r->programs->helper)
+		prog_place((*h)->prog, area_take(r, prog_size((*h)->prog)));
 	return k;
 }
 
@@ -176,6 +251,8 @@ int programs_emit(struct restore *r)
 {
 	for (size_t i = 0; i < r->tree.thread.n; i++)
 		prog_emit(&r->programs->of[i].prog, r->area, r->area_base);
+	vec_foreach(h, &r->programs->helper)
+		prog_emit((*h)->prog, r->area, r->area_base);
 	return 0;
 }
 
@@ -183,8 +260,16 @@ void programs_report_failure(const struct restore *r)
 {
 	const struct prog_report *rep = (const struct prog_report *)(r->area + AREA_REPORT);
 
-	if (!rep->error || rep->task >= r->tree.thread.n)
+	size_t helper = rep->task - r->tree.thread.n;
+
+	if (!rep->error || rep->task >= r->tree.thread.n + r->programs->helper.n)
 		return;
+	if (rep->task >= r->tree.thread.n) {
+		const struct helper *h = r->programs->helper.v[helper];
+
+		(void)fail(-rep->error, "helper %d: %s", h->tid, prog_label(h->prog, rep->where));
+		return;
+	}
 	(void)fail(-rep->error, "task %d: %s", r->tree.thread.v[rep->task]->tid,
 		   prog_label(&r->programs->of[rep->task].prog, rep->where));
 }
@@ -208,5 +293,9 @@ void programs_print(const struct restore *r, FILE *out)
 		(void)fprintf(out, "program of task %d%s%d\n", t->task->pid,
 			      t->tid == t->task->pid ? ", leader " : ", thread ", t->tid);
 		prog_print(&r->programs->of[i].prog, out);
+	}
+	vec_foreach(h, &r->programs->helper) {
+		(void)fprintf(out, "program of helper %d\n", (*h)->tid);
+		prog_print((*h)->prog, out);
 	}
 }

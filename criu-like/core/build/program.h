@@ -14,6 +14,17 @@ enum {
 /* The programs of the restored tasks: one per thread, built by the coordinator before the first
  * fork. */
 int programs_build(struct restore *r);  /* takes its room in the area: before area_map() */
+/*
+ * A thread that runs for a while beside the leader whose program is being built: a program of its
+ * own, a stack, a number that nobody in the tree has. 0 or -errno; reported. Whoever asks starts it
+ * and waits for its end. NULL: there are enough of them, the tasks themselves work side by side.
+ */
+struct helper {
+	struct prog *prog;
+	uint64_t stack, stack_bytes; /* in the tasks */
+	pid_t tid;
+};
+int program_helper(struct restore *r, const struct prog *of, struct helper **ret);
 int programs_emit(struct restore *r);   /* after area_map() */
 /* Offsets in the area. */
 uint64_t program_of(const struct restore *r, const struct thread *t);

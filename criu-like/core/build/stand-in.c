@@ -39,65 +39,65 @@ static int become(const struct stand_in *s)
 static _Noreturn void live(const struct stand_in *s, pid_t maker, const int ready[2],
 			   const int go[2])
 {
+	long r = sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	char byte;
 
-	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* cannot fail */
-	if (sys(SYS_getppid) != maker)
-		(void)sys(SYS_exit_group, FAILED_CODE); /* it died before */
+	if (r || sys(SYS_getppid) != maker) /* it died before: nobody would end us */
+		_exit(FAILED_CODE);
 	byte = (char)become(s);
 	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* a new user cleared it */
 	if (sys(SYS_getppid) != maker)
 		(void)sys(SYS_exit_group, FAILED_CODE);
 	if (!byte && s->inside)
 		byte = (char)s->inside(s->arg);
-	if (sys(SYS_write, ready[1], &byte, 1) == 1) /* the maker waits for it, or sees us die */
-		(void)sys_read(go[0], &byte, 1);     /* as above */
-	(void)sys(SYS_exit_group, s->exit_code);
+	/* The maker waits for the byte, or sees us die. */
+	if (sys(SYS_write, ready[1], &byte, 1) == 1 && sys_read(go[0], &byte, 1) == 1)
+		(void)sys(SYS_exit_group, s->exit_code);
 	_exit(FAILED_CODE);
 }
 
-/* It shares our end of the pipe, so that its death does not show there. */
-static long wait_ready(pid_t pid, int ready)
+/* Its end of the pipe is ours too, so that its death does not show there. */
+static int await(pid_t pid, int ready)
 {
-	_close_ int fd = (int)sys(SYS_pidfd_open, pid, 0);
-	struct pollfd p[2] = { { ready, POLLIN, 0 }, { fd, POLLIN, 0 } };
-	char byte = 0;
-	long r = fd < 0 ? fd : -EINTR;
+	struct pollfd p[2] = { { .fd = ready, .events = POLLIN }, { .events = POLLIN } };
+	signed char byte = 0;
+	long r;
 
-	while (r == -EINTR)
-		r = sys(SYS_poll, p, 2, -1);
+	p[1].fd = (int)sys(SYS_pidfd_open, pid, 0);
+	r = p[1].fd < 0 ? p[1].fd : sys(SYS_poll, p, 2, -1);
+	fd_close(&p[1].fd);
 	if (r < 0)
-		return r;
+		return (int)r;
 	if (!(p[0].revents & POLLIN))
 		return -ECHILD;
 	r = sys_read(ready, &byte, 1);
-	return r < 0 ? r : byte;
+	return r < 0 ? (int)r : byte;
 }
 
 static int attend(const struct stand_in *s, pid_t pid, const int ready[2], const int go[2])
 {
-	char byte = 0;
-	long r = wait_ready(pid, ready[0]);
+	const char byte = 0;
+	int r = await(pid, ready[0]);
 
 	if (!r && s->during)
 		r = s->during(s->arg, pid);
-	byte = 0;
 	if (sys(SYS_write, go[1], &byte, 1) != 1)
-		(void)sys(SYS_kill, pid, SIGKILL); /* our own child, which must not wait */
-	return (int)r;
+		(void)sys(SYS_kill, pid, SIGKILL); /* our own child, which would wait for ever */
+	return r;
 }
 
 int stand_in_run(const struct stand_in *s)
 {
 	int ready[2], go[2] = { -1, -1 }, r, status;
-	pid_t maker = (pid_t)sys(SYS_getpid);
+	pid_t maker;
 	long w = 0, pid = sys(SYS_pipe2, ready, O_CLOEXEC);
 
 	if (!pid)
 		pid = sys(SYS_pipe2, go, O_CLOEXEC);
 	if (pid)
 		return fail(pid, "make a pipe for a stand-in");
-	pid = clone_process(s->pid, CLONE_FILES, 0);
+	maker = (pid_t)sys(SYS_getpid);
+	pid = maker < 0 ? maker : clone_process(s->pid, CLONE_FILES, 0);
 	if (!pid)
 		live(s, maker, ready, go);
 	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);

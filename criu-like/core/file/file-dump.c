@@ -185,6 +185,10 @@ static int refuse_unknown(struct dump *d, struct fd_probe *p)
 {
 	const char *remedy = NULL, *reason = opaque_reason(fd_link(d, p), &remedy);
 
+	if (!reason && S_ISCHR(p->st.st_mode))
+		reason = arena_printf(&d->arena, "the driver of device %u:%u keeps its state",
+				      major(p->st.st_rdev), minor(p->st.st_rdev));
+
 	return fd_refuse(d, p, reason ? reason : "files of this kind cannot be saved",
 			 remedy ? remedy : "let the program close it before the dump");
 }

@@ -37,6 +37,14 @@ static const struct opaque {
 	{ "/dev/nvidia", "the state of devices cannot be saved", "close it before the dump" },
 	{ "/dev/dri/", "the state of devices cannot be saved", "close it before the dump" },
 	{ "/dev/kfd", "the state of devices cannot be saved", "close it before the dump" },
+	{ "/dev/fuse", "the connection of a file server lives in the kernel",
+	  "unmount its file system before the dump" },
+	{ "/dev/userfaultfd", "what is made from it is bound to memory",
+	  "close it before the dump" },
+	{ "/dev/cpu_dma_latency", "the latency that it asks for cannot be read back safely",
+	  "close it before the dump" },
+	{ "/dev/vhost-", "a virtual machine's devices cannot be saved",
+	  "save the machine with its own tool" },
 };
 
 const char *opaque_reason(const char *link, const char **ret_remedy)

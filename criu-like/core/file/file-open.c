@@ -267,3 +267,20 @@ void files_close_shared(struct restore *r)
 		if ((*o)->o.shared)
 			(*o)->o.fd = -1;
 }
+
+static bool needs_nobody(const struct planned *p)
+{
+	return p->o.kind->alone && !p->o.late && !p->o.in_blob && !p->o.ofd->owner &&
+	       !p->o.ofd->n_lock;
+}
+
+bool files_need_nobody(const struct restore *r)
+{
+	bool yes = true;
+
+	vec_foreach(p, &r->files->all)
+		yes = yes && needs_nobody(*p);
+	vec_foreach(t, &r->files->table)
+		yes = yes && (*t)->n_user < 2;
+	return yes;
+}

@@ -104,6 +104,7 @@ struct fd_kind {
 	const char *name;
 	const ProtobufCMessageDescriptor *descriptor;
 	bool dump_last; /* dump() needs the numbers of other descriptions */
+	bool alone;	/* restored without any other process, and without a short-lived one */
 	bool meets;	/* with dump_last: before the others, as it finds more of them */
 	bool (*match)(struct dump *d, struct fd_probe *p);
 	/* 0, or refuse() with the reason. */
@@ -176,6 +177,8 @@ int files_move_away(struct restore *r, int *fd);
 int files_set_aside(struct restore *r, int *fd);
 /* Coordinator, all tasks exist (they wait): shared descriptions that need them. */
 int files_open_late(struct restore *r);
+/* No task has to wait with its descriptors until the others exist. */
+bool files_need_nobody(const struct restore *r);
 /*
  * Between these a task may open descriptors of its own (at reserved numbers): others that share its
  * table wait. After files_end() it opens nothing until files_apply().

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "core/file/file.h"
 #include "core/file/inode-space.h"
@@ -57,6 +58,13 @@ static void find_name(struct dump *d, struct inode_look *l)
 	l->path = arena_strndup(&d->arena, l->link, len - mark);
 }
 
+static bool can_be_uncovered(const struct inode_look *l)
+{
+	_close_ int fd = hidden_open(l->path, l->st.st_dev, l->st.st_ino, O_PATH);
+
+	return fd >= 0;
+}
+
 static int find_lost(struct dump *d, struct inode_look *l, FileRef *ref)
 {
 	uint32_t id;
@@ -68,6 +76,10 @@ static int find_lost(struct dump *d, struct inode_look *l, FileRef *ref)
 		ref->has_ghost = !r;
 		ref->ghost = r ? 0 : id;
 		return r;
+	}
+	if (!l->deleted && can_be_uncovered(l)) {
+		ref->has_hidden = ref->hidden = true;
+		return 0;
 	}
 	if (!l->deleted)
 		return inode_refuse(

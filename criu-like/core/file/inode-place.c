@@ -258,7 +258,7 @@ int inode_put(struct restore *r, const char *made, const char *path)
 	return e ? fail(e, "exchange '%s' and '%s'", p->name, path) : 0;
 }
 
-/* The tasks run: what was there before goes, whatever can be written. A second try costs nothing. */
+/* The tasks run: what was there before goes, whatever can be written. A second try is cheap. */
 static int drop_old(struct restore *r, struct put_name *p)
 {
 	struct journal *j = restore_journal(r);

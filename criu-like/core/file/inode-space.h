@@ -98,3 +98,6 @@ int inode_link(struct restore *r, const char *existing, const char *path, struct
 int inode_unlink(struct restore *r, const char *name, uint32_t entry, bool is_dir);
 /* The same for one that was made for `path`: that is the name the kernel will tell. */
 int inode_unlink_as(struct restore *r, const struct made_dir *made, const char *path, bool is_dir);
+
+/* Opens a file below what is mounted over its name; or -errno. */
+int hidden_open(const char *path, uint64_t dev, uint64_t ino, int flags);

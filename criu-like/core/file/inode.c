@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "core/file/inode-space.h"
 #include "core/refuse.h"
@@ -61,6 +62,27 @@ static int check_named(struct restore *r, const struct task *t, const FileRef *f
 	return 0;
 }
 
+/* Unless what covered it is gone by now. */
+static int open_hidden(const FileRef *f, int flags)
+{
+	struct stat st;
+
+	if (!sys_stat(AT_FDCWD, f->path, AT_SYMLINK_NOFOLLOW, &st, NULL) && st.st_dev == f->dev &&
+	    st.st_ino == f->ino)
+		return sys_openat(AT_FDCWD, f->path, flags, 0);
+	return hidden_open(f->path, f->dev, f->ino, flags);
+}
+
+static int check_hidden(struct restore *r, const struct task *t, const FileRef *f, const char *what)
+{
+	_close_ int fd = inode_is_name(f->path) ? open_hidden(f, O_PATH | O_CLOEXEC) : -1;
+
+	return fd >= 0 ? 0
+		       : changed(r, t, arena_printf(&r->arena, "%s '%s'", what, f->path),
+				 "it was below a mount, and is not there any more",
+				 "put the file system back");
+}
+
 int inode_check(struct restore *r, const struct task *t, const FileRef *f, const char *what)
 {
 	if (f->path[0] != '/' || (f->has_ghost && !inode_is_name(f->path)))
@@ -78,6 +100,8 @@ int inode_check(struct restore *r, const struct task *t, const FileRef *f, const
 			       ? 0
 			       : fail(-EPROTO, "%s '%s': no such link in the images", what,
 				      f->path);
+	if (f->hidden)
+		return check_hidden(r, t, f, what);
 	return check_named(r, t, f, what);
 }
 
@@ -95,6 +119,8 @@ int inode_open(struct restore *r, const FileRef *f, int flags)
 	const char *path = f->path;
 
 	flags |= O_CLOEXEC | O_NOCTTY;
+	if (f->hidden)
+		return open_hidden(f, flags & ~O_TMPFILE_BIT);
 	if (f->has_ghost) {
 		const struct ghost_file *g = ghost_find(r->inodes, f->ghost);
 

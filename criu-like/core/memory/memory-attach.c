@@ -1,8 +1,8 @@
 /*
  * Objects that one call maps whole, like shmat(2): mappings of one object whose offsets lead to the
  * same base are parts of one attachment. The program attaches before it maps anything else, so that
- * the whole range is free; then what the task had unmapped is unmapped, and what it had protected is
- * protected. Attachments are made in ascending order; one that needs a place where a part of an
+ * the whole range is free; then what the task had unmapped is unmapped, and what it had protected
+ * is protected. Attachments are made in ascending order; one that needs a place where a part of an
  * earlier one has to stay is refused.
  */
 #include <errno.h>
@@ -22,6 +22,13 @@ bool vma_is_attached(const struct mem_plan *p, const struct vma *v)
 	const struct mem_object *o = object_of(p, v);
 
 	return o && o->kind->attach;
+}
+
+bool vma_is_made(const struct mem_plan *p, const struct vma *v)
+{
+	const struct mem_object *o = object_of(p, v);
+
+	return o && (o->kind->attach || o->kind->make);
 }
 
 struct attachment attachment_of(const struct mem_plan *p, const struct vma *v)

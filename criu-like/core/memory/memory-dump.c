@@ -17,6 +17,7 @@
 #include "core/memory/memory.h"
 #include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
+#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
 
@@ -42,16 +43,28 @@ struct memory *memory_state(struct dump *d)
 	return d->memory;
 }
 
+void memory_read_ahead(struct dump *d)
+{
+	pid_t *pid = arena_array(&d->arena, pid_t, d->tree.task.n);
+	size_t n = 0;
+
+	vec_foreach(t, &d->tree.task)
+		if (owns_mm(*t))
+			pid[n++] = task_main(*t)->tid;
+	read_ahead_go(d->ahead, pid, n, "smaps");
+}
+
 static int read_vmas(struct dump *d, const struct task *t)
 {
 	struct mm *m = arena_new(&d->arena, struct mm);
 	struct arena scratch;
 	struct span text;
-	int r;
+	int r = 0;
 
 	arena_init(&scratch);
 	m->id = t->index;
-	r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+	if (!read_ahead_take(d->ahead, d->memory->space.n, &text))
+		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
 	r = r ? fail(r, "read smaps of task %d", t->pid) : memory_parse(d, t, text, m);
 	arena_deinit(&scratch);
 	if (r)
@@ -102,6 +115,8 @@ static int append_vma(struct dump *d, uint32_t id, const struct vma *v)
 	m.prot = v->prot;
 	m.shared = v->shared;
 	m.flags = v->flags;
+	m.has_page_shift = v->page_shift != 0;
+	m.page_shift = v->page_shift;
 	m.has_offset = m.has_object = v->object != NO_OBJECT;
 	m.offset = v->offset;
 	m.object = v->object;
@@ -193,7 +208,7 @@ static int create_images(struct dump *d)
 
 	r = r ?: image_create(d->set, "pagemap", &m->pagemap);
 	r = r ?: page_store_create(d->set, 0, &m->store);
-	return r ?: page_writer_init(&m->writer, &d->arena, m->store);
+	return r ?: page_writer_init(&m->writer, &d->arena, m->store, 0);
 }
 
 static int finish_images(struct dump *d)
@@ -208,10 +223,9 @@ static int finish_images(struct dump *d)
 	return r;
 }
 
-static int dump_space(struct dump *d, const struct task *t, struct mm *m)
+static int write_space(struct dump *d, const struct task *t, struct mm *m)
 {
-	int r = memory_dump_pages(d, t, m)
-			?: page_writer_records(&d->memory->writer, d->memory->pagemap, m);
+	int r = page_writer_records(&d->memory->writer, d->memory->pagemap, m);
 
 	for (size_t i = 0; !r && i < m->vma.n; i++)
 		r = append_vma(d, m->id, &m->vma.v[i]);
@@ -233,8 +247,11 @@ int memory_dump(struct dump *d)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
-		r = dump_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
+		r = memory_dump_pages(d, d->memory->owner.v[i], d->memory->space.v[i]);
+	r = r ?: memory_bulk_write(d);
+	for (size_t i = 0; !r && i < d->memory->space.n; i++)
+		r = write_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
 	r = r ?: memory_dump_content(d);
-	d->stats.bytes_written += d->memory->writer.next;
+	d->stats.bytes_written += page_writer_bytes(&d->memory->writer);
 	return r ?: finish_images(d);
 }

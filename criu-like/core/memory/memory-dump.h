@@ -9,6 +9,12 @@ struct content {
 	int dir_fd;
 	const char *path;
 };
+/* Pages that are copied at the end, all at once. */
+struct bulk_run {
+	const struct task *task;
+	uint64_t start, end;
+	bool gentle;
+};
 struct sysv_segment; /* core/memory/sysv-segment.h */
 struct scan; /* core/memory/memory-scan.c */
 
@@ -25,6 +31,8 @@ struct memory {
 	VEC(struct mm *) space;
 	VEC(const struct task *) owner; /* of space[i] */
 	VEC(struct content) pending;
+	VEC(struct bulk_run) bulk;
+	uint64_t bulk_bytes;
 	VEC(struct sysv_segment *) sysv;
 	uint64_t shm_dev;               /* of shared memory without a name; 0: not asked yet */
 	struct own_vdso vdso;
@@ -36,5 +44,9 @@ struct memory *memory_state(struct dump *d);
 int memory_parse(struct dump *d, const struct task *t, struct span text, struct mm *m);
 /* Copies the queued objects, writes shmem_pages.img. */
 int memory_dump_content(struct dump *d);
+/* Queues a large run; yields the offset that stands for its place until it is copied. */
+uint64_t memory_bulk_add(struct dump *d, const struct bulk_run *run);
+/* After all spaces were looked through, before their runs are written. */
+int memory_bulk_write(struct dump *d);
 /* Pages of one address space: finds them, joins what relatives share, queues the rest. */
 int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m);

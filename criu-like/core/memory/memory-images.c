@@ -1,12 +1,12 @@
 /*
  * Reading the images of memory. They are hostile input: every number is checked before anything
  * uses it. Mappings ascend and do not overlap, runs ascend and lie in mappings that have pages,
- * offsets lie in shards, and every page that is used is covered by a checksum.
+ * offsets lie in shards, and every page that is used is covered by a checksum; these are compared
+ * in core/memory/memory-verify.c.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -51,6 +51,12 @@ static int read_guards(struct restore *r, uint32_t id, const Vma *m, struct vma 
 	return 0;
 }
 
+static bool is_huge(const Vma *m)
+{
+	return m->page_shift > 12 && m->page_shift <= 34 &&
+	       !((m->start | m->end) & ((1ull << m->page_shift) - 1));
+}
+
 static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct vma *last)
 {
 	const struct mem_kind *k =
@@ -68,6 +74,11 @@ static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct 
 	if ((k->descriptor != NULL) != m->has_object ||
 	    (m->has_object && m->object >= r->memory->object[k->number].n))
 		return bad(id, "a mapping of a missing object", m->start);
+	if ((m->kind == VMA__KIND__HUGETLB) != m->has_page_shift ||
+	    (m->has_page_shift && !is_huge(m)))
+		return bad(id, "a mapping of wrong huge pages", m->start);
+	if ((m->kind == VMA__KIND__AIO || m->kind == VMA__KIND__SYSV) && !m->shared)
+		return bad(id, "a private mapping of what can only be shared", m->start);
 	if (m->kind == VMA__KIND__SPECIAL && !m->name)
 		return bad(id, "a special mapping without a name", m->start);
 	return m->name && strlen(m->name) > 255
@@ -98,6 +109,7 @@ static int read_vma(void *c, uint32_t id, const ProtobufCMessage *msg)
 			   .object = m->has_object ? m->object : NO_OBJECT,
 			   .kind = (uint8_t)m->kind,
 			   .prot = (uint8_t)m->prot,
+			   .page_shift = (uint8_t)m->page_shift,
 			   .shared = m->shared,
 			   .name = m->name };
 	return read_guards(r, id, m, v);
@@ -136,7 +148,7 @@ static int check_pagemap(struct restore *r, uint32_t id, const Pagemap *p)
 			return fail(e, "size of shard %zu of the pages", r->memory->shard.n);
 		*vec_push(&r->arena, &r->memory->shard) = fd;
 		*vec_push(&r->arena, &r->memory->shard_size) = size;
-		*vec_push(&r->arena, &r->memory->shard_checked) = 0;
+		*vec_push(&r->arena, &r->memory->shard_known) = 0;
 	}
 	return 0;
 }
@@ -162,30 +174,23 @@ static int read_runs(struct restore *r, struct mm *m, const Pagemap *p)
 	return 0;
 }
 
-static int verify(struct restore *r, uint32_t id, const Pagemap *p)
+/* Checksums are for the next pages of the shard, without a gap; they are compared later. */
+static int read_checksums(struct restore *r, uint32_t id, const Pagemap *p)
 {
 	uint64_t size = r->memory->shard_size.v[p->shard];
-	uint64_t *checked = &r->memory->shard_checked.v[p->shard];
-	const char *bytes;
-	long at;
+	uint64_t *known = &r->memory->shard_known.v[p->shard];
 
-	if (!p->n_extent_offset)
-		return 0;
-	at = sys(SYS_mmap, 0, size, PROT_READ, MAP_SHARED, r->memory->shard.v[p->shard], 0);
-	if (at < 0)
-		return fail(at, "map shard %" PRIu32 " of the pages", p->shard);
-	_unmap_ struct mapping map = { (void *)at, size };
-	bytes = map.p;
 	for (size_t i = 0; i < p->n_extent_offset; i++) {
 		uint64_t offset = p->extent_offset[i], n = p->extent_pages[i];
 
-		if (offset != *checked || offset > size || n > (size - offset) / PAGE_BYTES)
+		if (offset != *known || offset > size || n > (size - offset) / PAGE_BYTES)
 			return bad(id, "a checksum for other pages than the next ones of the shard",
 				   offset);
-		if (page_hash(bytes + offset, n * PAGE_BYTES) != p->extent_hash[i])
-			return bad(id, "the saved pages are damaged: wrong checksum of what lies",
-				   offset);
-		*checked += n * PAGE_BYTES;
+		*vec_push(&r->arena, &r->memory->checksum) = (struct checksum){
+			p->extent_hash[i], offset, n * PAGE_BYTES, p->shard, id
+		};
+		*known += n * PAGE_BYTES;
+		r->memory->unverified += n * PAGE_BYTES;
 	}
 	return 0;
 }
@@ -199,7 +204,7 @@ static int read_pagemap(void *c, uint32_t id, const ProtobufCMessage *msg)
 	if (!s)
 		return fail(-EPROTO, "pages of address space %" PRIu32 ", which no task has", id);
 	s->mm.id = id;
-	return check_pagemap(r, id, p) ?: read_runs(r, &s->mm, p) ?: verify(r, id, p);
+	return check_pagemap(r, id, p) ?: read_runs(r, &s->mm, p) ?: read_checksums(r, id, p);
 }
 
 static int read_content(void *context, uint32_t id, const ProtobufCMessage *msg)
@@ -215,7 +220,7 @@ static int read_content(void *context, uint32_t id, const ProtobufCMessage *msg)
 		c = vec_push(&r->arena, &m->content);
 		c->id = id;
 	}
-	return check_pagemap(r, id, p) ?: read_runs(r, c, p) ?: verify(r, id, p);
+	return check_pagemap(r, id, p) ?: read_runs(r, c, p) ?: read_checksums(r, id, p);
 }
 
 struct object_reader {
@@ -262,7 +267,7 @@ static int check_runs(const struct space *s)
 static int check_covered(const struct mem_plan *m)
 {
 	for (size_t i = 0; i < m->shard.n; i++)
-		if (m->shard_checked.v[i] != m->shard_size.v[i])
+		if (m->shard_known.v[i] != m->shard_size.v[i])
 			return fail(-EPROTO, "shard %zu of the pages has parts without a checksum",
 				    i);
 	return 0;

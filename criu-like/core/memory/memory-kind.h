@@ -30,7 +30,8 @@ struct mem_kind {
 	bool (*match)(struct dump *d, const struct vma_probe *p);
 	/* Fills in the object and what is particular; everything else is set. 0 or refuse(). */
 	int (*dump)(struct dump *d, const struct vma_probe *p, struct vma *v);
-	/* Objects that the coordinator makes: once, t is NULL. Others: for each task that maps them.
+	/* Objects that the coordinator makes: once, t is NULL. Others: for each task that maps
+	 * them.
 	 */
 	int (*plan)(struct restore *r, const struct task *t, const struct mem_object *o);
 	/* Coordinator, before the first fork: makes the object, yields a descriptor. */
@@ -42,6 +43,11 @@ struct mem_kind {
 	 */
 	void (*attach)(struct prog *p, const struct mem_object *o, uint64_t base);
 	uint64_t (*bytes)(const struct mem_object *o, int *ret_prot);
+	/*
+	 * Kinds whose single mapping the kernel makes by another call: appends what makes it, when
+	 * all ordinary mappings are there. `fd`: what open() yielded, under its reserved number.
+	 */
+	void (*make)(struct prog *p, const struct mem_object *o, const struct vma *v, int fd);
 	/* In the task: yields a descriptor that can be mapped. */
 	int (*open)(struct restore *r, const struct mem_object *o);
 };
@@ -50,6 +56,8 @@ extern const struct mem_kind *const mem_kinds[]; /* kinds.c, NULL-terminated, in
 const struct mem_kind *mem_kind_find(uint8_t number);
 /* "mapping 7f00-7f01 (/dev/x)", for refusals. */
 const char *vma_title(struct arena *a, const struct smaps_vma *s);
+/* Restore: so many bytes of huge pages of this size will be taken from the pool. */
+void memory_need_huge(struct restore *r, uint32_t page_shift, uint64_t bytes);
 /* Opens map_files/<range> of the probed mapping; yields a descriptor or -errno. */
 int vma_open_file(const struct vma_probe *p, int flags);
 

@@ -20,9 +20,16 @@
 
 enum { RUNS_PER_RECORD = 4096, FEW_RUNS = 256 };
 
-int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *store)
+uint64_t page_writer_bytes(const struct page_writer *w)
+{
+	return w->next & ((1ULL << RUN_SHARD_BITS) - 1);
+}
+
+int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *store,
+		     uint32_t shard)
 {
 	*w = (struct page_writer){ .arena = a, .store = store, .fd = -1 };
+	w->next = (uint64_t)shard << RUN_SHARD_BITS;
 	w->buffer = arena_alloc(a, BATCH_BYTES);
 	map_init(&w->shared, a);
 	map_init(&w->content, a);
@@ -79,9 +86,10 @@ int page_writer_flush(struct page_writer *w)
 	r = r ?: page_store_append(w->store, &whole, 1, &offset, &hash);
 	if (r)
 		return r;
-	bug_on(offset + w->pending_bytes != w->next, "pages went to another place than planned");
-	*vec_push(w->arena, &w->extent) =
-		(struct extent){ offset, w->pending_bytes / PAGE_BYTES, hash };
+	bug_on(offset + w->pending_bytes != page_writer_bytes(w),
+	       "pages went to another place than planned");
+	*vec_push(w->arena, &w->extent) = (struct extent){ w->next - w->pending_bytes,
+							   w->pending_bytes / PAGE_BYTES, hash };
 	w->pending_bytes = 0;
 	w->n_iov = 0;
 	return 0;
@@ -132,34 +140,53 @@ void run_append(struct arena *a, struct mm *m, struct run r)
 		*vec_push(a, &m->run) = r;
 }
 
+static uint32_t shard_of(uint64_t at)
+{
+	return (uint32_t)(at >> RUN_SHARD_BITS);
+}
+
+static uint64_t within_shard(uint64_t at)
+{
+	return at & ((1ULL << RUN_SHARD_BITS) - 1);
+}
+
+/* The next runs that lie in the shard of the record. */
 static size_t fill_runs(struct arena *a, Pagemap *p, const struct run *run, size_t n)
 {
-	p->address = arena_array(a, uint64_t, n);
-	p->pages = arena_array(a, uint64_t, n);
-	p->offset = arena_array(a, uint64_t, n);
-	p->flags = arena_array(a, uint32_t, n);
-	p->n_address = p->n_pages = p->n_offset = p->n_flags = n;
-	for (size_t i = 0; i < n; i++) {
+	size_t k = 0;
+
+	while (k < n && k < RUNS_PER_RECORD && shard_of(run[k].at) == p->shard)
+		k++;
+	p->address = arena_array(a, uint64_t, k);
+	p->pages = arena_array(a, uint64_t, k);
+	p->offset = arena_array(a, uint64_t, k);
+	p->flags = arena_array(a, uint32_t, k);
+	p->n_address = p->n_pages = p->n_offset = p->n_flags = k;
+	for (size_t i = 0; i < k; i++) {
 		p->address[i] = run[i].start;
 		p->pages[i] = (run[i].end - run[i].start) / PAGE_BYTES;
-		p->offset[i] = run[i].at;
+		p->offset[i] = within_shard(run[i].at);
 		p->flags[i] = run[i].flags;
 	}
-	return n;
+	return k;
 }
 
 static size_t fill_extents(struct arena *a, Pagemap *p, const struct extent *e, size_t n)
 {
-	p->extent_offset = arena_array(a, uint64_t, n);
-	p->extent_pages = arena_array(a, uint64_t, n);
-	p->extent_hash = arena_array(a, uint64_t, n);
-	p->n_extent_offset = p->n_extent_pages = p->n_extent_hash = n;
-	for (size_t i = 0; i < n; i++) {
-		p->extent_offset[i] = e[i].at;
+	size_t k = 0;
+
+	while (k < n && k < RUNS_PER_RECORD && shard_of(e[k].at) == p->shard)
+		k++;
+	p->extent_offset = arena_array(a, uint64_t, k);
+	p->extent_pages = arena_array(a, uint64_t, k);
+	p->extent_hash = arena_array(a, uint64_t, k);
+	p->n_extent_offset = p->n_extent_pages = p->n_extent_hash = k;
+	for (size_t i = 0; i < k; i++) {
+		p->extent_offset[i] = within_shard(e[i].at);
 		p->extent_pages[i] = e[i].pages;
 		p->extent_hash[i] = e[i].hash;
 	}
-	return n;
+	return k;
 }
 
 int page_writer_records(struct page_writer *w, struct image *image, const struct mm *m)
@@ -172,13 +199,11 @@ int page_writer_records(struct page_writer *w, struct image *image, const struct
 
 	arena_init(&scratch);
 	while (!r && (run < m->run.n || extent < w->extent.n)) {
-		size_t n = m->run.n - run < RUNS_PER_RECORD ? m->run.n - run : RUNS_PER_RECORD;
-		size_t k = w->extent.n - extent < RUNS_PER_RECORD ? w->extent.n - extent
-								  : RUNS_PER_RECORD;
 		Pagemap p = PAGEMAP__INIT;
 
-		run += fill_runs(a, &p, m->run.v + run, n);
-		extent += fill_extents(a, &p, w->extent.v + extent, k);
+		p.shard = shard_of(run < m->run.n ? m->run.v[run].at : w->extent.v[extent].at);
+		run += fill_runs(a, &p, m->run.v + run, m->run.n - run);
+		extent += fill_extents(a, &p, w->extent.v + extent, w->extent.n - extent);
 		r = image_append(image, m->id, &p.base);
 	}
 	arena_deinit(&scratch);

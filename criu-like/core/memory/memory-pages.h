@@ -19,7 +19,7 @@ struct page_writer {
 	struct arena *arena;
 	struct page_store *store;
 	char *buffer;
-	uint64_t next;                     /* store offset of the next page */
+	uint64_t next;                     /* store offset of the next page, with the shard */
 	struct iovec iov[BATCH_IOV];       /* pending: where in the task (or object) */
 	bool careful[BATCH_IOV];           /* of each: by the way that leaves shared pages shared */
 	bool gentle;                       /* what is added now is read carefully */
@@ -34,7 +34,11 @@ struct page_writer {
 	struct map shared;                 /* (address, frame) -> store offset + 1 */
 };
 
-int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *store);
+/* `shard`: the number of the store. */
+int page_writer_init(struct page_writer *w, struct arena *a, struct page_store *store,
+		     uint32_t shard);
+/* How many bytes went through it. */
+uint64_t page_writer_bytes(const struct page_writer *w);
 /* Queues [start, end); yields its offset in the store. */
 int page_writer_add(struct page_writer *w, uint64_t start, uint64_t end, uint64_t *ret_at);
 int page_writer_flush(struct page_writer *w);

@@ -21,6 +21,7 @@
  */
 #define LOWEST_HOLE 0x100000000ULL
 #define HIGHEST_HOLE 0x7fff00000000ULL
+enum { VERIFY_NOW = 32 << 20 }; /* bytes; some milliseconds */
 
 extern const char blob_start[], blob_end[]; /* pie/blob.S */
 
@@ -139,6 +140,8 @@ int memory_read(struct restore *r)
 		if ((*t)->state != TASK_ZOMBIE && (*t)->mm == (*t)->index)
 			p->space[(*t)->index] = space_new(r, *t);
 	e = own_vdso_find(&r->arena, &p->vdso) ?: memory_read_images(r);
+	if (!e && p->unverified <= VERIFY_NOW)
+		e = memory_verify(r);
 	return e ?: plan_objects(r);
 }
 
@@ -150,7 +153,7 @@ int memory_plan(struct restore *r)
 	for (size_t i = 0; !e && i < p->n_space; i++)
 		if (p->space[i])
 			e = plan_space(r, p->space[i]);
-	return e;
+	return e ?: memory_plan_huge(r);
 }
 
 int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk)

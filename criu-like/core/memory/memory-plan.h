@@ -70,14 +70,22 @@ struct space {                     /* one mm */
 	VEC(struct range) drop;    /* inherited pages that the task does not have */
 };
 
+struct checksum {
+	uint64_t hash, offset, bytes;
+	uint32_t shard, mm;
+};
+
 struct mem_plan {
 	struct space **space;      /* by task index; NULL: no own mm */
 	size_t n_space;
 	VEC(struct mem_object) object[8]; /* by kind, index is the id */
 	VEC(int) shard;            /* coordinator's descriptors */
 	VEC(uint64_t) shard_size;
-	VEC(uint64_t) shard_checked; /* how far checksums were compared: extents are gapless */
+	VEC(uint64_t) shard_known; /* how far there are checksums: extents are gapless */
+	VEC(struct checksum) checksum; /* not compared yet */
+	uint64_t unverified;       /* bytes under them */
 	VEC(struct mm) content;    /* runs of shared objects */
+	uint64_t huge[64];         /* bytes of huge pages that are taken, by log2 of their size */
 	struct own_vdso vdso;
 	uint64_t park_base;
 	struct range displaced;    /* where segments are that cannot be at their place */
@@ -95,12 +103,16 @@ struct attachment {
 	uint64_t base, end;
 	int prot;
 };
+/* Whether mmap(2) is not what maps it. */
+bool vma_is_made(const struct mem_plan *p, const struct vma *v);
 bool vma_is_attached(const struct mem_plan *p, const struct vma *v);
 struct attachment attachment_of(const struct mem_plan *p, const struct vma *v);
 int memory_plan_attached(struct restore *r, const struct space *s);
 void memory_stage_attached(struct prog *p, const struct mem_plan *m, const struct space *s);
 
+int memory_plan_huge(struct restore *r);
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
+int memory_stage_fill(struct prog *p, struct restore *r, const struct space *s);
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */
 int memory_plan_segments(struct restore *r, struct space *s, const struct shared_run *load,
@@ -109,7 +121,7 @@ void memory_plan_rest(struct restore *r, struct space *s); /* what is left to th
 int memory_reserve_segments(struct restore *r);
 int memory_find_room(struct restore *r, uint64_t len, uint64_t *ret_base);
 bool segment_fits(const struct segment *g, const struct vma *v);
-int memory_read_images(struct restore *r);   /* parses and checks everything */
+int memory_read_images(struct restore *r); /* parses and checks everything but checksums */
 int source_fd(const struct mem_plan *p, const struct space *s, const struct vma *v);
 static inline int shard_fd(const struct space *s, uint64_t at)
 {

@@ -21,13 +21,14 @@
 #include "kernel/pagemap.h"
 #include "kernel/sys.h"
 
-enum { REGIONS = 2048, WINDOW = 4096, GAP = 16, TWIN_BYTES = 64 << 10 };
+enum { REGIONS = 2048, WINDOW = 4096, GAP = 16, TWIN_BYTES = 64 << 10, BULK_BYTES = 256 << 10 };
 
 /* What is needed while one address space is looked through. */
 struct scan {
 	struct dump *d;
 	struct memory *m;
 	struct mm *mm;
+	const struct task *task;
 	size_t vma;              /* regions ascend: the mapping we are at */
 	int pagemap;
 	bool join;               /* there are relatives */
@@ -58,9 +59,14 @@ static int entry_at(struct scan *s, uint64_t at, uint64_t end, uint64_t *ret)
 
 static int store_piece(struct scan *s, uint64_t start, uint64_t end, uint32_t flags)
 {
+	struct page_writer *w = &s->m->writer;
 	uint64_t at;
-	int r = page_writer_add(&s->m->writer, start, end, &at);
+	int r = 0;
 
+	if (end - start >= BULK_BYTES)
+		at = memory_bulk_add(s->d, &(struct bulk_run){ s->task, start, end, w->gentle });
+	else
+		r = page_writer_add(w, start, end, &at);
 	if (r)
 		return r;
 	run_append(&s->d->arena, s->mm, (struct run){ start, end, at, flags });
@@ -236,6 +242,7 @@ int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m)
 	s->d = d;
 	s->m = d->memory;
 	s->mm = m;
+	s->task = t;
 	s->vma = 0;
 	s->pagemap = pagemap;
 	s->join = d->memory->space.n > 1;

@@ -18,10 +18,12 @@ enum {
 		    VMA__FLAG__NOHUGEPAGE
 };
 
+#define HUGE_ALIGN (2ull << 20) /* huge pages of the pool cannot lie elsewhere */
+
 static bool alike(const struct vma *a, const struct vma *b)
 {
-	return a->kind == b->kind && a->object == b->object && !a->shared && !b->shared &&
-	       !((a->flags ^ b->flags) & FIT_FLAGS) &&
+	return a->kind == b->kind && a->object == b->object && a->page_shift == b->page_shift &&
+	       !a->shared && !b->shared && !((a->flags ^ b->flags) & FIT_FLAGS) &&
 	       (a->object == NO_OBJECT || a->offset - a->start == b->offset - b->start);
 }
 
@@ -249,6 +251,7 @@ int memory_reserve_segments(struct restore *r)
 		if (reserve(start, end - start))
 			continue;
 		for (size_t q = i; q < k; q++) {
+			bytes = (bytes + HUGE_ALIGN - 1) & -HUGE_ALIGN;
 			all.v[q]->at = bytes;
 			all.v[q]->displaced = true;
 			bytes += all.v[q]->end - all.v[q]->start;
@@ -256,9 +259,10 @@ int memory_reserve_segments(struct restore *r)
 	}
 	if (!bytes)
 		return 0;
-	e = memory_find_room(r, bytes, &base);
+	e = memory_find_room(r, bytes + HUGE_ALIGN, &base);
 	if (e)
 		return e;
+	base = (base + HUGE_ALIGN - 1) & -HUGE_ALIGN;
 	if (!reserve(base, bytes))
 		return fail(-ENOMEM, "keep %" PRIu64 " bytes at %" PRIx64 " for shared pages",
 			    bytes, base);

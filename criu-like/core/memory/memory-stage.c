@@ -5,9 +5,8 @@
  * The memory limits (PR_SET_MM_MAP) are set as soon as everything of the tool is unmapped: the
  * kernel compares them with no mapping, and the executable can be replaced only while no mapping of
  * the old one exists, which would never be the case for a task that runs the tool's own binary.
- * Mappings with content are made writable, filled in the order of the store, and protected at last.
- * MADV_HUGEPAGE stands before the content; runs that were small pages are read with huge pages
- * forbidden, so that memory does not grow.
+ * Mappings with content are made writable, filled (core/memory/memory-fill.c), and protected at
+ * last.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
 #include "base/err.h"
 #include "core/build/birth.h"
@@ -25,10 +23,7 @@
 #include "pagemap.pb-c.h"
 
 #define ADDRESS_END 0x7ffffffff000ULL /* nothing of the tool lies above */
-enum {
-	IOV_MOST = 1024, GROUP_BYTES = 1 << 30, POPULATE_FROM = 256 << 10, CHUNK_BYTES = 512 << 10,
-	MAP_DROPPABLE_6_11 = 8, RSEQ_SIGNATURE = 0x53053053,
-};
+enum { MAP_DROPPABLE_6_11 = 8, RSEQ_SIGNATURE = 0x53053053 };
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
@@ -168,6 +163,9 @@ int vma_map_flags(const struct vma *v)
 {
 	int flags = (v->object == NO_OBJECT ? MAP_ANONYMOUS : 0);
 
+	if (v->page_shift)
+		flags |= MAP_HUGETLB | v->page_shift << 26;
+
 	if (v->flags & VMA__FLAG__DROPPABLE)
 		flags |= MAP_DROPPABLE_6_11;
 	else if (v->flags & VMA__FLAG__SYNC)
@@ -214,7 +212,7 @@ static void stage_map(struct prog *p, const struct mem_plan *m, const struct spa
 		int prot = v->prot | (has_fill(s, v, &fill) ? PROT_WRITE : 0);
 		uint64_t at = v->start;
 
-		if (v->kind == VMA__KIND__SPECIAL || vma_is_attached(m, v))
+		if (v->kind == VMA__KIND__SPECIAL || vma_is_made(m, v))
 			continue;
 		for (; piece < s->piece.n && s->piece.v[piece].start < v->end; piece++) {
 			map_part(p, m, s, v,
@@ -225,6 +223,18 @@ static void stage_map(struct prog *p, const struct mem_plan *m, const struct spa
 	}
 }
 
+/* After all else, so that nothing of the kernel's choice lies in its way. */
+static void stage_made(struct prog *p, const struct mem_plan *m, const struct space *s)
+{
+	vec_foreach(v, &s->mm.vma) {
+		const struct mem_object *o = v->object == NO_OBJECT ?
+						     NULL : &m->object[v->kind].v[v->object];
+
+		if (o && o->kind->make)
+			o->kind->make(p, o, v, source_fd(m, s, v));
+	}
+}
+
 static void stage_drop(struct prog *p, const struct space *s)
 {
 	vec_foreach(d, &s->drop) {
@@ -232,82 +242,6 @@ static void stage_drop(struct prog *p, const struct space *s)
 		prog_call(p, SYS_madvise, (int64_t)d->start, (int64_t)(d->end - d->start),
 			  MADV_DONTNEED);
 	}
-}
-
-/* A read of several runs that lie behind each other in one shard. */
-struct group {
-	struct iovec iov[IOV_MOST];
-	int n_iov;
-	uint64_t at, bytes;
-};
-
-static void group_end(struct prog *p, const struct space *s, struct group *g)
-{
-	int64_t offset = (int64_t)(g->at & ((1ULL << RUN_SHARD_BITS) - 1));
-
-	if (!g->n_iov)
-		return;
-	prog_where(p, "read %" PRIu64 " bytes to %p", g->bytes, g->iov[0].iov_base);
-	prog_equals(prog_call(p, SYS_preadv, shard_fd(s, g->at),
-			      prog_in(p, g->iov, (size_t)g->n_iov * sizeof(g->iov[0])), g->n_iov,
-			      offset, 0),
-		    (int)g->bytes);
-	g->n_iov = 0;
-	g->bytes = 0;
-}
-
-static void group_add(struct prog *p, const struct space *s, struct group *g, const struct run *run)
-{
-	uint64_t len = run->end - run->start;
-
-	if (g->n_iov == IOV_MOST || g->at + g->bytes != run->at || g->bytes + len > GROUP_BYTES)
-		group_end(p, s, g);
-	if (!g->n_iov)
-		g->at = run->at;
-	g->iov[g->n_iov++] = (struct iovec){ (void *)(uintptr_t)run->start, len };
-	g->bytes += len;
-}
-
-/* Page tables and pages first, then the bytes, while the piece fits the cache. */
-static void stage_large(struct prog *p, const struct space *s, const struct run *run)
-{
-	prog_where(p, "read %" PRIx64 "-%" PRIx64, run->start, run->end);
-	for (uint64_t at = run->start; at < run->end; at += CHUNK_BYTES) {
-		uint64_t len = run->end - at < CHUNK_BYTES ? run->end - at : CHUNK_BYTES;
-		uint64_t from = run->at + (at - run->start);
-
-		prog_any(prog_call(p, SYS_madvise, (int64_t)at, (int64_t)len,
-				   23 /* POPULATE_WRITE */));
-		prog_full(p, SYS_pread64, shard_fd(s, from), (int64_t)at, (int64_t)len,
-			  (int64_t)(from & ((1ULL << RUN_SHARD_BITS) - 1)));
-	}
-}
-
-static void stage_fill_kind(struct prog *p, const struct space *s, struct group *g, bool huge)
-{
-	vec_foreach(run, &s->fill) {
-		if (!(run->flags & PAGEMAP__FLAG__HUGE) != !huge)
-			continue;
-		if (run->end - run->start >= POPULATE_FROM)
-			stage_large(p, s, run);
-		else
-			group_add(p, s, g, run);
-	}
-	group_end(p, s, g);
-}
-
-static void stage_fill(struct prog *p, const struct space *s)
-{
-	struct group *g = arena_new(p->arena, struct group);
-
-	if (!s->fill.n)
-		return;
-	prog_where(p, "forbid huge pages for a moment");
-	prog_call(p, SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	stage_fill_kind(p, s, g, false);
-	prog_where(p, "allow huge pages");
-	prog_call(p, SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
-	stage_fill_kind(p, s, g, true);
 }
 
 /* What was made writable for its content, and what was inherited, which is readable and writable.
@@ -334,6 +268,7 @@ static void stage_protect(struct prog *p, const struct space *s)
 int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 {
 	const struct space *s = r->memory->space[t->index];
+	int e;
 
 	if (!s)
 		return 0;
@@ -349,8 +284,11 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 			  (int64_t)r->memory->vdso.len);
 	memory_stage_attached(p, r->memory, s);
 	stage_map(p, r->memory, s);
+	stage_made(p, r->memory, s);
 	stage_drop(p, s);
-	stage_fill(p, s);
+	e = memory_stage_fill(p, r, s);
+	if (e)
+		return e;
 	stage_protect(p, s);
 	memory_stage_advice(p, s);
 	prog_where(p, "close the sources of memory");

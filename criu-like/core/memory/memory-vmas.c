@@ -34,8 +34,6 @@ static const struct {
 	uint64_t flag;
 	const char *reason, *remedy;
 } blocker_table[] = {
-	{ vm_flag(HT), "it consists of huge pages of the hugetlb pool, which are not saved",
-	  "use transparent huge pages (madvise MADV_HUGEPAGE)" },
 	{ vm_flag(UM) | vm_flag(UW) | vm_flag(UI), "it is watched by a userfaultfd",
 	  "dump when the watcher has unregistered it" },
 	{ vm_flag(SS), "it is a shadow stack, which is not saved",

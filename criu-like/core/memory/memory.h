@@ -16,14 +16,22 @@ int memory_look(
 	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
 /* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
 int memory_map(struct dump *d);
-int memory_dump(
-	struct dump *d); /* then: everything stopped, blob withdrawn or left out: maps, pages, images */
+/* Nothing of ours is mapped in them any more: their mappings may be read from now on. */
+void memory_read_ahead(struct dump *d);
+/* Then: everything stopped, blob withdrawn or left out: maps, pages, images. */
+int memory_dump(struct dump *d);
 
 /* --- restore --------------------------------------------------------------------------------- */
 /* Reads and checks the images; descriptors may refer to objects in them. */
 int memory_read(struct restore *r);
 /* After files_plan() and inode_plan(). Reports what is missing as blockers. */
 int memory_plan(struct restore *r);
+/*
+ * Compares what checksums memory_plan() has left, because there is much under them: after the
+ * forks, while the tasks read their pages, or instead of a restore. Until then pages may be
+ * damaged, and a task that has them must not run.
+ */
+int memory_verify(struct restore *r);
 /* The program break of a task; without it the end of its heap is taken. After memory_plan(). */
 int memory_set_brk(struct restore *r, const struct task *t, uint64_t brk);
 /* Flags of mlockall() for mappings to come; set by the last operations. */

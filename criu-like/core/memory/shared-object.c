@@ -1,17 +1,17 @@
 /*
  * Shared memory without a name in the file system: MAP_SHARED | MAP_ANONYMOUS and memfds, both
- * unlinked files of the kernel's own tmpfs, or of its hugetlbfs if they are made of huge pages. They
- * are known by device and inode, whoever maps or holds them, and saved once.
+ * unlinked files of the kernel's own tmpfs, or of its hugetlbfs if they are made of huge pages.
+ * They are known by device and inode, whoever maps or holds them, and saved once.
  *
  * A memfd is made by memfd_create(2), anonymous memory by mmap(2) and opened through map_files, so
  * that maps calls it "/dev/zero" again. A mapping made from a description that was not open for
  * writing can never become writable; that is a view of the object, opened for reading.
  * Seals: F_SEAL_WRITE exists only while no writable mapping does, so all seals are set before
  * anything is mapped, and mappings made then look as they did. F_SEAL_FUTURE_WRITE may have come
- * after a writable mapping: it is set when everything is mapped, and mappings that came after it are
- * made from the view (smaps then shows no "sh", which nothing depends on).
- * The description that memfd_create() made does not count as a writer, so that execveat() works; the
- * first descriptor for reading and writing gets it. Times and extended attributes are not kept.
+ * after a writable mapping: it is set when everything is mapped, and mappings that came after it
+ * are made from the view (smaps then shows no "sh", which nothing depends on). The description that
+ * memfd_create() made does not count as a writer, so that execveat() works; the first descriptor
+ * for reading and writing gets it. Times and extended attributes are not kept.
  */
 #include "core/memory/shared-object.h"
 
@@ -49,10 +49,9 @@ static int find_device(struct memory *m)
 	_close_ int fd = (int)sys(SYS_memfd_create, "", MFD_CLOEXEC);
 	int r = fd < 0 ? fd : sys_stat(fd, "", 0, &st, NULL);
 
-	if (r)
-		return fail(r, "make a memfd, to know the device of shared memory");
-	m->shm_dev = st.st_dev;
-	return 0;
+	if (!r)
+		m->shm_dev = st.st_dev;
+	return r;
 }
 
 bool shared_device(struct dump *d, uint64_t dev, long fs_type)
@@ -62,7 +61,7 @@ bool shared_device(struct dump *d, uint64_t dev, long fs_type)
 	if (fs_type == HUGETLBFS_MAGIC)
 		return true;
 	if (!m->shm_dev && find_device(m))
-		return false;
+		return true; /* by name it is; what else it may be would lose its content */
 	return dev == m->shm_dev;
 }
 
@@ -168,7 +167,8 @@ static bool whole_pages(const Shmem *m)
 {
 	uint32_t shift = m->has_page_shift ? m->page_shift : 12;
 
-	return shift >= 12 && shift <= 30 && (!m->has_page_shift || !(m->size & ((1u << shift) - 1)));
+	return shift >= 12 && shift <= 30 &&
+	       (!m->has_page_shift || !(m->size & ((1u << shift) - 1)));
 }
 
 int shared_object_check(struct restore *r, uint32_t id)
@@ -192,6 +192,8 @@ int shared_object_plan(struct restore *r, const struct mem_object *o)
 	if (m->mode & ~07777u || m->seals & ~(uint32_t)ALL_SEALS ||
 	    (m->name && strlen(m->name) > NAME_MOST))
 		return fail(-EPROTO, "shared memory %u has wrong attributes", o->id);
+	if (m->has_page_shift)
+		memory_need_huge(r, m->page_shift, m->size);
 	return m->has_content ? memory_check_content(r, m->content, m->size) : 0;
 }
 
@@ -227,12 +229,13 @@ static int make_anonymous(const Shmem *m)
 	long at = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | huge_flags(m, MAP_HUGETLB), -1,
 		      0);
-	_unmap_ struct mapping map = { at < 0 ? NULL : (void *)at, size };
+	_unmap_ struct mapping map = { NULL, size };
 	char path[80];
 	int fd;
 
 	if (at < 0)
 		return fail(at, "make shared memory of %" PRIu64 " bytes", size);
+	map.p = (void *)at;
 	(void)snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", at, at + (long)size);
 	fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 	return fd < 0 ? fail(fd, "open '%s'", path) : fd;
@@ -279,10 +282,41 @@ static int seal(const Shmem *m, int fd)
 	return r < 0 ? fail(r, "seal memfd '%s'", m->name) : 0;
 }
 
+/* What the caller hands over in the place of a memfd: --inherit-fd 'fd[N]:/memfd:NAME'. */
+static int inherited(struct restore *r, const Shmem *m)
+{
+	const size_t len = sizeof(prefix) - 1, name = m->name ? strlen(m->name) : 0;
+
+	for (const struct inherit_fd *i = r->opt ? r->opt->inherit : NULL; i && i->key; i++) {
+		const char *key = i->key + (*i->key == '/');
+
+		if (!m->name || strncmp(key, prefix + 1, len - 1) ||
+		    strncmp(key + len - 1, m->name, name))
+			continue;
+		key += len - 1 + name;
+		if (!*key || !strcmp(key, suffix))
+			return i->fd;
+	}
+	return -1;
+}
+
+static int take_inherited(int from, int *ret_fd)
+{
+	int fd = sys_fcntl(from, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(fd, "take over descriptor %d of the caller", from);
+	*ret_fd = fd;
+	return 0;
+}
+
 static int make(struct restore *r, const Shmem *m, int *ret_fd)
 {
+	int e, base, from = inherited(r, m);
 	_close_ int fd = -1;
-	int e, base;
+
+	if (from >= 0)
+		return take_inherited(from, ret_fd);
 
 	if (m->has_view_of) {
 		e = shared_object_fd(r, m->view_of, &base);
@@ -342,7 +376,7 @@ int memory_settle(struct restore *r)
 	vec_foreach(o, &r->memory->object[VMA__KIND__SHMEM]) {
 		const Shmem *m = o->msg;
 
-		if (!e && m->name && seals_late(m) && o->fd >= 0)
+		if (!e && m->name && seals_late(m) && o->fd >= 0 && inherited(r, m) < 0)
 			e = seal(m, o->fd);
 	}
 	return e;

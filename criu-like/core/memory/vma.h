@@ -22,6 +22,7 @@ struct vma {
 	uint32_t flags;     /* VMA__FLAG__x */
 	uint8_t kind;       /* VMA__KIND__x */
 	uint8_t prot;
+	uint8_t page_shift; /* of huge pages of the pool, else 0 */
 	bool shared;
 	const char *name;
 	VEC(struct range) guard;

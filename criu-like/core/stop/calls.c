@@ -160,6 +160,7 @@ int calls_start(struct dump *d, struct victim_mm *mm, struct calls *c, char *buf
 	if (r >= 0) {
 		r = inside_resume(v, 0);
 		c->started = r >= 0;
+		mm->n_inside += r >= 0;
 		r = r < 0 ? fail(r, "task %d: start questions in thread %d", v->task->pid, v->tid)
 			  : 0;
 	}
@@ -234,6 +235,7 @@ int calls_finish(struct dump *d, struct victim_mm *mm, struct calls *c, char *bu
 	struct victim_thread *v = c->thread->victim;
 	int e, r = inside_await_marker(d, v);
 
+	mm->n_inside--;
 	if (r < 0 && r != -EFAULT)
 		stop_inside(v);
 	if (v->gone)

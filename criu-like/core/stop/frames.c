@@ -71,26 +71,58 @@ static bool zero_page(const struct victim_mm *mm, uint64_t address)
 	return io_pread(mm->mem_fd, page, PAGE, address) == 0 && !memcmp(page, zero, PAGE);
 }
 
-/* The first page of what a dump left behind whose tool died: it begins with the first thread's
- * chain. */
-static bool orphaned_frames(const struct victim_mm *mm, uint64_t address)
+/*
+ * The first page of what a dump left behind whose tool died: it begins with the first thread's
+ * chain, and its context tells how long all of it is. 0: it is none.
+ */
+static uint64_t orphan_len(const struct victim_mm *mm, uint64_t address)
 {
-	uint64_t chain[2];
+	struct {
+		uint64_t unmap, restore, flags, len;
+	} head;
 
-	return io_pread(mm->mem_fd, chain, sizeof(chain), address) == 0 &&
-	       chain[1] == mm->gadgets.restore &&
-	       (chain[0] == mm->gadgets.unmap || chain[0] == mm->gadgets.ret);
+	if (io_pread(mm->mem_fd, &head, sizeof(head), address) < 0 ||
+	    head.restore != mm->gadgets.restore ||
+	    (head.unmap != mm->gadgets.unmap && head.unmap != mm->gadgets.ret))
+		return 0;
+	return head.len;
 }
 
-/* The lowest n pages in a row that nobody uses; 0: none. Orphaned frames are used, and removed,
- * again. */
+/* Backwards: as long as something is left, the head is. */
+static int clear(const struct victim_mm *mm, uint64_t address, uint64_t len)
+{
+	static const char zero[PAGE];
+	int r = 0;
+
+	while (len && !r) {
+		uint64_t n = len % PAGE ? len % PAGE : PAGE;
+
+		len -= n;
+		r = io_pwrite(mm->mem_fd, zero, n, address + len);
+	}
+	return r;
+}
+
+/* Nobody is on its way home any more: what is left of such frames goes. */
+static int remove_orphans(const struct victim_mm *mm, const uint64_t *entry, size_t n_entry)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n_entry && !r; i++) {
+		uint64_t at = mm->stack + i * PAGE,
+			 len = entry[i] & page_in_use ? orphan_len(mm, at) : 0;
+
+		if (len <= (n_entry - i) * PAGE)
+			r = clear(mm, at, len);
+	}
+	return r;
+}
+
+/* The lowest n pages in a row that nobody uses; 0: none. */
 static uint64_t unused(const struct victim_mm *mm, const uint64_t *entry, size_t n_entry, size_t n)
 {
 	size_t row = 0;
 
-	for (size_t i = 0; i + n <= n_entry; i++)
-		if (entry[i] & page_in_use && orphaned_frames(mm, mm->stack + i * PAGE))
-			return mm->stack + i * PAGE;
 	for (size_t i = 0; i < n_entry; i++) {
 		uint64_t at = mm->stack + i * PAGE;
 
@@ -115,6 +147,9 @@ static int look_for_unused(struct dump *d, struct victim_mm *mm, uint32_t least,
 	r = r ? r : io_pread(fd, entry, n * sizeof(*entry), mm->stack / PAGE * sizeof(*entry));
 	if (r < 0)
 		return fail(r, "task %d: pagemap of its stack", mm->task->pid);
+	r = remove_orphans(mm, entry, n);
+	if (r < 0)
+		return fail(r, "task %d: remove what a killed dump has left", mm->task->pid);
 	for (uint32_t len = most; !mm->frames; len /= 2) {
 		mm->frames_len = len > least ? len : least;
 		mm->frames = unused(mm, entry, n, pages(mm->frames_len));
@@ -165,18 +200,29 @@ int frames_choose(struct dump *d, struct victim_mm *mm, uint32_t least, uint32_t
 		take_left_behind(d, mm);
 	if (!r && mm->stack_len && !mm->frames)
 		grow(mm, pages(mm->frames_len));
-	if (r < 0 || mm->frames)
-		return r;
-	return refuse(&d->blockers, mm->task->pid, "stack",
-		      "it has no room to keep the way home in and cannot grow",
-		      "raise its limit on stack size");
+	return r;
+}
+
+/* In the first of all frames, in a field that sigreturn does not read. */
+static void note_len(const struct victim_mm *mm, uint64_t at, char *frame)
+{
+	uint64_t len = mm->frames_len;
+
+	if (at == mm->frames)
+		memcpy(frame + CHAIN_BYTES + FRAME_LINK_AT, &len, sizeof(len));
 }
 
 int frames_for_blob(struct dump *d, struct victim_mm *mm)
 {
 	uint32_t len = FRAME_HEAD_BYTES + FRAME_SLOTS * xstate_room(task_main(mm->task)->victim);
 
-	return frames_choose(d, mm, len, len);
+	int r = frames_choose(d, mm, len, len);
+
+	if (r < 0 || mm->frames)
+		return r;
+	return refuse(&d->blockers, mm->task->pid, "stack",
+		      "it has no room to keep the way home in and cannot grow",
+		      "raise its limit on stack size");
 }
 
 uint32_t frames_len_one(const struct victim_thread *v)
@@ -196,6 +242,7 @@ void frames_build(const struct victim_mm *mm, const struct victim_thread *v, uin
 	home = restart_rewound(v, &sleep);
 	memcpy(ret, chain, CHAIN_BYTES);
 	frame_context(&home, own->sigmask, at + align_fp(SLOT_BYTES), ret + CHAIN_BYTES);
+	note_len(mm, at, ret);
 	(void)frame_fp(own->xstate, own->xstate_len, ret + align_fp(SLOT_BYTES));
 }
 
@@ -228,6 +275,7 @@ int frames_write(struct victim_mm *mm, struct victim_thread *v, bool keeper)
 	set_first(mm, v, keeper);
 	memcpy(mm->frame + v->slot * SLOT_BYTES + 8, &mm->gadgets.restore, 8);
 	frame_context(&home, own->sigmask, fp, mm->frame + v->slot * SLOT_BYTES + CHAIN_BYTES);
+	note_len(mm, frames_chain(mm, v), mm->frame + v->slot * SLOT_BYTES);
 	piece[0] = (struct trace_piece){ frames_chain(mm, v), mm->frame + v->slot * SLOT_BYTES,
 					 SLOT_BYTES };
 	piece[1] =
@@ -259,17 +307,12 @@ int frames_hand_over(struct victim_mm *mm, const struct victim_thread *from,
 
 int frames_clear(struct victim_mm *mm)
 {
-	static const char zero[PAGE];
 	int r = 0;
 
 	if (mm->frames && mm->under)
 		r = io_pwrite(mm->mem_fd, mm->under, mm->frames_len, mm->frames);
-	for (uint32_t done = 0; mm->frames && !mm->under && !r && done < mm->frames_len;) {
-		uint32_t n = mm->frames_len - done < PAGE ? mm->frames_len - done : PAGE;
-
-		r = io_pwrite(mm->mem_fd, zero, n, mm->frames + done);
-		done += n;
-	}
+	else if (mm->frames)
+		r = clear(mm, mm->frames, mm->frames_len);
 	if (!r)
 		mm->frames = 0;
 	return r;

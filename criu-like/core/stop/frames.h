@@ -3,8 +3,8 @@
 
 /*
  * Chooses where the frames of this address space go: at least so many bytes, more where that is
- * easy. What was chosen before stays when it is large enough; nobody may be away then. Refuses by
- * name when there is no place.
+ * easy. What was chosen before stays when it is large enough; nobody may be away then. mm->frames
+ * stays 0 when there is no place; frames_for_blob(), which needs the least, refuses by name then.
  */
 int frames_choose(struct dump *d, struct victim_mm *mm, uint32_t least, uint32_t most);
 int frames_for_blob(struct dump *d, struct victim_mm *mm);

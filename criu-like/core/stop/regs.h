@@ -26,7 +26,7 @@ enum { RESTART_CODE_BYTES = 16 };
 int64_t restart_call_in_code(const uint8_t *code);
 
 /* frame-*.c: the signal frame that brings a thread home, and registers for injected code. */
-enum { FRAME_CONTEXT_BYTES = 304, FRAME_FP_ALIGN = 64 };
+enum { FRAME_CONTEXT_BYTES = 304, FRAME_FP_ALIGN = 64, FRAME_LINK_AT = 8 /* unused */ };
 void frame_context(const struct user_regs_struct *home, uint64_t mask, uint64_t fp, void *ret);
 /* Room: xstate_len + 64 bytes. Yields how many bytes it takes. */
 uint32_t frame_fp(const void *xstate, uint32_t xstate_len, void *ret);

@@ -57,6 +57,8 @@ struct victim_mm {
 	struct victim_thread *keeper;		 /* whose way home unmaps the blob */
 	char *area;				 /* host copy of the blob's area */
 	bool needs_blob; /* some program is more than a list of calls */
+	uint32_t n_inside;  /* threads that run lists */
+	bool second_half;   /* of the frames was used last */
 	enum victim_lock lock_future;
 	const struct calls *lock_prober; /* whose list tries it */
 };

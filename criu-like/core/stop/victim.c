@@ -24,7 +24,7 @@
 #include "kernel/proc-status.h"
 #include "kernel/sys.h"
 
-enum { NOTE_PRSTATUS = 1, TAIL_OPS = 2, ROUND = 64 };
+enum { NOTE_PRSTATUS = 1, TAIL_OPS = 2, ROUND = 32 };
 static const uint64_t halt_ns = 2000000000;
 
 static int mm_open(struct dump *d, struct task *t, struct victim_mm **ret)
@@ -197,11 +197,35 @@ static void make_room(struct dump *d, size_t len)
 	}
 }
 
-/* Places as many jobs of one address space as there is room for; yields how many. */
+/*
+ * The part of the frames that a round may use: all of it when everything fits, else the halves in
+ * turn, so that a round is prepared while the one before is inside. Empty: that has to end first.
+ */
+static void choose_part(struct victim_mm *mm, uint32_t first, uint32_t all, uint32_t *ret_at,
+			uint32_t *ret_end)
+{
+	uint32_t half = mm->frames_len / 2 & ~63u;
+
+	*ret_at = 0;
+	*ret_end = mm->frames_len;
+	if (all <= mm->frames_len || half < first) {
+		*ret_end = mm->n_inside ? 0 : mm->frames_len;
+	} else {
+		*ret_at = mm->second_half ? half : 0; /* the head of all is written first */
+		*ret_end = mm->second_half ? mm->frames_len : half;
+		mm->second_half = !mm->second_half;
+	}
+}
+
+/*
+ * Places as many jobs of one address space as there is room for; yields how many. 0: the round
+ * before has to end first, or there is no room at all.
+ */
 static int place(struct dump *d, const struct victim_job *job, size_t n, struct calls *ret)
 {
-	uint32_t all = 0, k = 0;
 	struct victim_mm *mm = mm_of(d, job);
+	uint32_t all = 0, at, end;
+	size_t k = 0;
 	int r;
 
 	for (; k < n && job[k].thread->task->mm == job->thread->task->mm; k++) {
@@ -210,62 +234,75 @@ static int place(struct dump *d, const struct victim_job *job, size_t n, struct 
 		make_room(d, ret[k].len);
 		all += ret[k].len;
 	}
-	r = frames_choose(d, mm, ret[0].len, all);
-	if (r < 0)
+	r = mm->n_inside ? 0 : frames_choose(d, mm, ret[0].len, all);
+	mm->needs_blob = r >= 0 && !mm->frames; /* its frames are smaller */
+	if (r < 0 || mm->needs_blob)
 		return r;
-	all = 0;
-	for (n = k, k = 0; k < n && all + ret[k].len <= mm->frames_len; k++) {
-		ret[k].at = mm->frames + all;
-		all += ret[k].len;
+	choose_part(mm, ret[0].len, all, &at, &end);
+	for (n = k, k = 0; k < n && at + ret[k].len <= end; k++) {
+		ret[k].at = mm->frames + at;
+		at += ret[k].len;
 	}
 	return (int)k;
 }
 
-/* Starts jobs in as many address spaces as one round takes; yields how many were placed. */
-static int start_round(struct dump *d, const struct victim_job *job, size_t n, struct calls *c)
+/* Some jobs of the address space that the first one belongs to. */
+static int start_some(struct dump *d, const struct victim_job *job, size_t n, struct calls *c)
+{
+	struct fault_place before = fault_enter(FAULT_VICTIM, (int)job->thread->task->index);
+	int k = place(d, job, n, c), r = k < 0 ? k : 0;
+
+	for (int i = 0; i < k && r >= 0; i++)
+		r = calls_start(d, mm_of(d, job), &c[i], d->victims->buffer);
+	fault_leave(before);
+	return r < 0 ? r : k;
+}
+
+/*
+ * Starts jobs in as many address spaces as one round takes; yields how many. 0: try again when the
+ * round before has ended, or the first job needs the blob.
+ */
+static int start_round(struct dump *d, const struct victim_job *job, size_t n, struct calls *c,
+		       bool *ret_blob)
 {
 	size_t done = 0;
 
 	while (done < n && done < ROUND) {
 		size_t left = n - done < ROUND - done ? n - done : ROUND - done;
 		bool lists;
-		int r = by_lists(d, mm_of(d, job + done), &lists), k;
+		int r = by_lists(d, mm_of(d, job + done), &lists);
 
-		if (r >= 0 && !lists && !done)
-			return 0;
+		*ret_blob = r >= 0 && !lists && !done;
 		if (r >= 0 && !lists)
 			break;
-		k = r < 0 ? r : place(d, job + done, left, c + done);
-		if (k < 0)
-			return k;
-		for (int i = 0; i < k && r >= 0; i++)
-			r = calls_start(d, mm_of(d, job + done), &c[done + (size_t)i],
-					d->victims->buffer);
+		r = r < 0 ? r : start_some(d, job + done, left, c + done);
 		if (r < 0)
 			return r;
-		done += (size_t)k;
-		if (done < n && job[done].thread->task->mm == job[done - 1].thread->task->mm)
+		done += (size_t)r;
+		if (!r ||
+		    (done < n && job[done].thread->task->mm == job[done - 1].thread->task->mm))
 			break; /* its frames are full */
 	}
 	return (int)done;
 }
 
-static int one_round(struct dump *d, const struct victim_job *job, size_t n)
+static int finish_round(struct dump *d, struct calls *c)
 {
-	struct fault_place before = fault_enter(FAULT_VICTIM, (int)job->thread->task->index);
-	struct calls c[ROUND] = { 0 };
-	int r;
+	int r = 0;
 
-	if (n == 1)
-		follow(d, job->thread);
-	r = start_round(d, job, n, c);
 	for (size_t i = 0; i < ROUND; i++) {
 		struct victim_mm *mm = c[i].started ? d->victims->mm[c[i].thread->task->mm] : NULL;
-		int e = mm ? calls_finish(d, mm, &c[i], d->victims->buffer) : 0;
+		struct fault_place before;
+		int e;
 
+		if (!mm)
+			continue;
+		before = fault_enter(FAULT_VICTIM, (int)c[i].thread->task->index);
+		e = calls_finish(d, mm, &c[i], d->victims->buffer);
+		fault_leave(before);
+		c[i].started = false;
 		r = r < 0 || e >= 0 ? r : e;
 	}
-	fault_leave(before);
 	return r;
 }
 
@@ -277,6 +314,28 @@ static int by_space(const void *a, const void *b)
 	if (x->task->mm != y->task->mm)
 		return x->task->mm < y->task->mm ? -1 : 1;
 	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* While the threads of one round run, the next one is prepared. */
+static int run_rounds(struct dump *d, const struct victim_job *job, size_t n)
+{
+	struct calls c[2][ROUND] = { 0 };
+	bool blob, odd = false;
+	int r = 0, k, e;
+
+	for (size_t i = 0; i < n && r >= 0; i += (size_t)k, odd = !odd) {
+		k = start_round(d, job + i, n - i, c[odd], &blob);
+		e = finish_round(d, c[!odd]);
+		r = k < 0 ? k : e;
+		if (r >= 0 && blob) {
+			r = run_in_blob(d, &job[i]);
+			k = 1;
+		}
+	}
+	e = finish_round(d, c[0]);
+	r = r < 0 ? r : e;
+	e = finish_round(d, c[1]);
+	return r < 0 ? r : e;
 }
 
 int victim_run_all(struct dump *d, struct victim_job *job, size_t n)
@@ -291,18 +350,9 @@ int victim_run_all(struct dump *d, struct victim_job *job, size_t n)
 			return r;
 		mm->needs_blob |= !calls_expressible(job[i].prog);
 	}
-	for (size_t i = 0; i < n;) {
-		int r = one_round(d, job + i, n - i);
-
-		if (!r) {
-			r = run_in_blob(d, &job[i]);
-			r = r < 0 ? r : 1;
-		}
-		if (r < 0)
-			return r;
-		i += (size_t)r;
-	}
-	return 0;
+	if (n == 1)
+		follow(d, job->thread);
+	return run_rounds(d, job, n);
 }
 
 int victim_run(struct dump *d, struct thread *t, struct prog *p)

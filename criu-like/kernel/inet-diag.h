@@ -1,0 +1,11 @@
+#pragma once
+#include <stdint.h>
+
+/* What sock_diag tells about one socket of the caller's network namespace. */
+struct inet_diag_question {
+	uint8_t family, protocol;
+	uint16_t port; /* local, host byte order; not 0 */
+	uint32_t inode;
+};
+/* 1: receiving, 2: sending is shut down. -ENOENT: no such socket, or no module that tells. */
+int inet_diag_shutdown(const struct inet_diag_question *q, uint32_t *ret);
