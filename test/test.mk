@@ -46,7 +46,7 @@ fuzz: $(FUZZ)
 	done
 
 # --- test bodies: test/<dir>/NAME.c -> build/test/<dir>/NAME, each linked with test/lib -------------
-TEST_DIRS := tree task thread signal mem file fd sock tty ipc notify tool
+TEST_DIRS := tree task thread signal mem file fd sock tcp tty ipc notify tool
 TEST_C := $(foreach d,$(TEST_DIRS),$(wildcard test/$(d)/*.c)) $(wildcard test/matrix.c)
 TEST_BODIES := $(TEST_C:%.c=$(BUILD)/%)
 TEST_LIB_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/lib/*.c))

@@ -209,6 +209,16 @@ static int await(struct dump *d, struct victim_thread *v)
 	return restart_repair(d, v);
 }
 
+/* Workers of io_uring are listed among the threads, but never run code of the program. */
+static bool is_kernel_worker(struct dump *d, const struct victim_task *t, pid_t tid)
+{
+	const uint32_t io_worker = 0x10, user_worker = 0x4000; /* PF_x */
+	struct proc_stat s;
+
+	return d->rings && tid != t->task->pid && stopped_parse_stat(d, t->task, tid, &s) >= 0 &&
+	       s.flags & (io_worker | user_worker);
+}
+
 /*
  * The threads of a process, as far as some may be unknown: those that are known are stopped, so
  * with as many of them as there are, there are no others. A single one is the leader.
@@ -238,7 +248,7 @@ static int seize_new(struct dump *d, struct victim_task *t)
 	if (r < 0 && r != -ENOENT && r != -ESRCH)
 		return fail(r, "task %d: list of threads", t->task->pid);
 	vec_foreach(i, &tid) {
-		if (stopped_find(d->victims, *i))
+		if (stopped_find(d->victims, *i) || is_kernel_worker(d, t, *i))
 			continue;
 		r = seize(d, t, *i);
 		if (r < 0)
