@@ -151,7 +151,22 @@ static int refuse_unstoppable(struct dump *d, const struct victim_thread *v)
 		      "let it leave the uninterruptible wait");
 }
 
-/* The thread has not stopped for a while: dead, in vfork, or just busy. */
+/*
+ * An exec waits for all other threads of its process to be gone, and those that are attached are
+ * gone when we have taken their status.
+ */
+static void bury_threads(struct victim_task *t)
+{
+	struct trace_stop s;
+
+	vec_foreach(v, &t->thread)
+		if (!(*v)->gone && !trace_look((*v)->tid, &s) && s.what == TRACE_EXITED) {
+			(*v)->gone = true;
+			(void)trace_reap((*v)->tid); /* there it is */
+		}
+}
+
+/* The thread has not stopped for a while: dead, in vfork, in an exec, or just busy. */
 static int look_closer(struct dump *d, struct victim_thread *v)
 {
 	struct proc_stat s;
@@ -160,10 +175,9 @@ static int look_closer(struct dump *d, struct victim_thread *v)
 		v->gone = true;
 		return 0;
 	}
-	if (time_now_ns() >= d->victims->deadline_ns)
-		return refuse_unstoppable(d, v);
 	if (in_vfork(d, v))
 		let_vfork_child_run(d, v);
+	bury_threads(map_get(&d->victims->by_pid, (uint64_t)v->task->pid, 0));
 	return 0;
 }
 
@@ -187,26 +201,39 @@ static int take_report(struct victim_thread *v, const struct trace_stop *s)
 	return r == -ESRCH ? 0 : r;
 }
 
+/* Whatever it does instead of stopping: not for ever. */
+static int next_report(struct dump *d, struct victim_thread *v)
+{
+	struct trace_stop s;
+	int r = stopped_wait(v->tid, time_now_ns() + PATIENCE_NS, &s);
+
+	if (r == -ECHILD) {
+		v->gone = true;
+		return 0;
+	}
+	if (r == -ETIMEDOUT)
+		r = look_closer(d, v);
+	else
+		r = r < 0 ? r : take_report(v, &s);
+	if (r >= 0 && !v->stopped && !v->gone && time_now_ns() >= d->victims->deadline_ns)
+		return refuse_unstoppable(d, v);
+	return r < 0 ? fail(r, "task %d: stop thread %d", v->task->pid, v->tid) : 0;
+}
+
 static int await(struct dump *d, struct victim_thread *v)
 {
-	while (!v->stopped && !v->gone) {
-		struct trace_stop s;
-		int r = stopped_wait(v->tid, time_now_ns() + PATIENCE_NS, &s);
+	int r;
 
-		if (r == -ECHILD)
-			v->gone = true;
-		else if (r == -ETIMEDOUT)
-			r = look_closer(d, v);
-		else
-			r = r < 0 ? r : take_report(v, &s);
-		if (r < 0 && r != -ECHILD)
-			return r == -ENOTSUP
-				       ? r
-				       : fail(r, "task %d: stop thread %d", v->task->pid, v->tid);
-	}
-	if (v->gone)
-		return 0;
-	return restart_repair(d, v);
+	do {
+		for (v->stopped = false; !v->stopped && !v->gone;) {
+			r = next_report(d, v);
+			if (r < 0)
+				return r;
+		}
+		v->status = NULL;
+		r = v->gone ? 0 : restart_repair(d, v);
+	} while (r == -ESRCH && time_now_ns() < d->victims->deadline_ns); /* killed, or an exec */
+	return r == -ESRCH ? fail(r, "task %d: registers of thread %d", v->task->pid, v->tid) : r;
 }
 
 /*
@@ -229,6 +256,42 @@ static int list_threads(struct dump *d, const struct victim_task *t, struct pid_
 	return task_list_threads(&d->arena, t->task->proc_fd, ret);
 }
 
+static void interrupt(struct victim_thread *v)
+{
+	if (v->interrupted || v->gone)
+		return;
+	v->interrupted = true;
+	v->gone = trace_interrupt(v->tid) == -ESRCH;
+}
+
+/*
+ * A thread that executes a program ends all others and gets the number of the leader. When that
+ * had stopped before, its number now stands for a thread that has not: attached if this one was,
+ * else gone for us, and to be attached. 1: it was so.
+ */
+static int stop_leader_again(struct dump *d, const struct victim_task *t)
+{
+	struct victim_thread *v = stopped_find(d->victims, t->task->pid);
+	struct trace_stop s = { 0 };
+
+	if (!v || !v->stopped || v->gone ||
+	    (trace_look(v->tid, &s) >= 0 && s.what == TRACE_STOPPED && s.event == TRACE_EVENT_STOP))
+		return 0;
+	v->interrupted = false;
+	interrupt(v);
+	return await(d, v) ?: 1;
+}
+
+/* A number that was gone and is there again: 1. One of a dead thread cannot be attached. */
+static int seize_again(struct dump *d, struct victim_thread *v)
+{
+	if (!v->gone || trace_seize(v->tid, OPTIONS) < 0)
+		return 0;
+	v->gone = v->interrupted = false;
+	interrupt(v);
+	return await(d, v) ?: 1;
+}
+
 /* Attaches to threads that are not known yet; yields how many. */
 static int seize_new(struct dump *d, struct victim_task *t)
 {
@@ -238,22 +301,15 @@ static int seize_new(struct dump *d, struct victim_task *t)
 	if (r < 0 && r != -ENOENT && r != -ESRCH)
 		return fail(r, "task %d: list of threads", t->task->pid);
 	vec_foreach(i, &tid) {
-		if (stopped_find(d->victims, *i))
-			continue;
-		r = seize(d, t, *i);
+		struct victim_thread *known = stopped_find(d->victims, *i);
+
+		r = known ? seize_again(d, known) : seize(d, t, *i) ?: 1;
 		if (r < 0)
 			return r;
-		found++;
+		found += r;
 	}
-	return found;
-}
-
-static void interrupt(struct victim_thread *v)
-{
-	if (v->interrupted || v->gone)
-		return;
-	v->interrupted = true;
-	v->gone = trace_interrupt(v->tid) == -ESRCH;
+	r = stop_leader_again(d, t);
+	return r < 0 ? r : found + r;
 }
 
 /*
