@@ -40,6 +40,7 @@ enum {
 	CLONE3 = 435,
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
+	ATTEMPTS = 16,
 };
 
 /*
@@ -74,6 +75,11 @@ static int explain_refusal(struct dump *d, struct victim_thread *v, int error)
 			      "end the debugger first");
 	if (s.kthread || !proc_status_has(&s, STATUS_VM_SIZE))
 		return refuse(&d->blockers, pid, "process", "it is a kernel thread", NULL);
+	for (int i = 0; i < ATTEMPTS && error == -EPERM; i++)
+		error = trace_seize(v->tid, OPTIONS); /* it was a dead leader's number (exec) */
+	v->gone = error == -ESRCH;
+	if (error >= 0 || v->gone)
+		return 0;
 	return fail(error, "task %d: attach to thread %d", pid, v->tid);
 }
 
@@ -282,10 +288,19 @@ static int stop_leader_again(struct dump *d, const struct victim_task *t)
 	return await(d, v) ?: 1;
 }
 
-/* A number that was gone and is there again: 1. One of a dead thread cannot be attached. */
+/*
+ * A number that was gone and is there again: 1. That of a dead thread cannot be attached; that of a
+ * dead leader may have gone to a thread that is attached already.
+ */
 static int seize_again(struct dump *d, struct victim_thread *v)
 {
-	if (!v->gone || trace_seize(v->tid, OPTIONS) < 0)
+	struct proc_status s;
+
+	if (!v->gone)
+		return 0;
+	if (trace_seize(v->tid, OPTIONS) < 0 &&
+	    (stopped_parse_status(d, v->task, v->tid, &s) < 0 || s.state == 'Z' ||
+	     s.state == 'X' || s.tracer_pid != d->victims->self))
 		return 0;
 	v->gone = v->interrupted = false;
 	interrupt(v);
@@ -386,6 +401,35 @@ static int list_children(struct dump *d, struct victim_task *t)
 	return 0;
 }
 
+/*
+ * 1: nothing of this process is attached, but it lives: whenever one of its threads was to be, an
+ * exec had just ended it or given it another number.
+ */
+static int missed(struct dump *d, const struct victim_task *t)
+{
+	struct proc_stat s;
+	int r;
+
+	vec_foreach(v, &t->thread)
+		if (!(*v)->gone)
+			return 0;
+	r = stopped_parse_stat(d, t->task, 0, &s);
+	if (r == -ENOENT || r == -ESRCH || (r >= 0 && s.state == 'Z' && s.num_threads == 1))
+		return 0;
+	if (r < 0 || time_now_ns() >= d->victims->deadline_ns)
+		return fail(r < 0 ? r : -ETIMEDOUT, "task %d: stop it", t->task->pid);
+	return 1;
+}
+
+static int any_missed(struct dump *d, size_t from)
+{
+	int r = 0;
+
+	for (size_t i = from; i < d->victims->task.n && !r; i++)
+		r = missed(d, d->victims->task.v[i]);
+	return r;
+}
+
 /* All processes from `from` on: attached and stopped until none of them has a new thread. */
 static int stop_level(struct dump *d, size_t from)
 {
@@ -403,8 +447,9 @@ static int stop_level(struct dump *d, size_t from)
 			found += r;
 		}
 		r = stop_attached(d, &done);
-		if (!found)
-			return r;
+		found = found || r < 0 ? found : any_missed(d, from);
+		if (found < 0 || !found)
+			return r < 0 ? r : found;
 	} while (r >= 0);
 	return r;
 }
