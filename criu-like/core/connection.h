@@ -22,6 +22,8 @@ struct connections {
 void connections_init(struct connections *c, struct arena *a);
 /* Adds those in the descriptor table of a task (proc_fd, pidfd); each socket once. 0 or -errno. */
 int connections_add(struct connections *c, const struct task *t);
+/* Whether this end is among them. */
+bool connections_has(const struct connections *c, const struct nft_pair *p);
 /* Whether both ends of the connection are among them. */
 bool connections_both(const struct connections *c, const struct nft_pair *p);
 /* The names of a connected socket: 0, -ENOTCONN, or another -errno. */

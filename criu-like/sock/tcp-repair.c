@@ -191,7 +191,8 @@ static int refuse_queues(struct dump *d, struct fd_probe *p, const struct queues
 int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	const struct net_guarded guarded = {
-		.fd = p->fd,
+		.pid = p->task->pid,
+		.number = p->number,
 		.repair = true,
 		.reuse = (int)socket_int(p->fd, SOL_SOCKET, SO_REUSEADDR),
 		.peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF),
@@ -215,8 +216,8 @@ int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 		r = tcp_repair_begin(p->fd);
 	if (!r)
 		r = read_state(d, p->fd, &q, m);
-	e = net_guard_mend(&guarded);
-	e = e ? net_guard_mend(&guarded) : 0;
+	e = net_guard_mend(p->fd, &guarded);
+	e = e ? net_guard_mend(p->fd, &guarded) : 0;
 	net_guard_clear(d);
 	if (r || e)
 		return fail(r ? r : e, "descriptor %d: read the connection", p->number);

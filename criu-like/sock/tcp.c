@@ -65,15 +65,17 @@ static int ask(const struct fd_probe *p, struct tcp_info *ret)
 }
 
 /* getpeername(2) tells it only while there is a connection. */
-static InetName *peer_of(struct arena *a, int fd)
+static int peer_of(struct dump *d, const struct fd_probe *p, InetName **ret)
 {
 	union inet_address name = { 0 };
-	bool v6 = socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
+	bool v6 = socket_int(p->fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
 	uint32_t len = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	long r = sys(SYS_getsockopt, p->fd, SOL_SOCKET, SO_PEERNAME, &name, &len);
 
-	if (sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &name, &len))
-		return NULL;
-	return inet_name(a, &name);
+	if (r && r != -ENOTCONN)
+		return fail(r, "descriptor %d: ask for the other end of its connection", p->number);
+	*ret = r ? NULL : inet_name(&d->arena, &name);
+	return 0;
 }
 
 static bool has_packets(uint32_t state)
@@ -85,7 +87,8 @@ static bool has_packets(uint32_t state)
 static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 {
 	struct nft_pair pair;
-	InetName *peer;
+	InetName *peer = NULL;
+	int r;
 
 	if (!has_packets(state) || d->opt->tcp_close)
 		return 0;
@@ -99,7 +102,9 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 	if (d->opt->tcp_established ||
 	    (!connection_pair(p->fd, &pair) && net_lock_inside(d, &pair)))
 		return 0;
-	peer = peer_of(&d->arena, p->fd);
+	r = peer_of(d, p, &peer);
+	if (r)
+		return r;
 	return fd_refuse(d, p,
 			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
 				      peer ? inet_text(&d->arena, peer) : "somebody"),
@@ -161,12 +166,22 @@ static void forget(Tcp *m)
 static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	int r = refuse_connection(d, p, m->state);
+	struct nft_pair pair;
 
 	if (r)
 		return r;
 	if (d->opt->tcp_close && has_packets(m->state)) {
 		forget(m);
 		return 0;
+	}
+	if (has_packets(m->state)) {
+		r = connection_pair(p->fd, &pair);
+		if (r)
+			return fail(r, "descriptor %d: ask for both ends of its connection",
+				    p->number);
+		if (!net_lock_covers(d, &pair))
+			return fd_refuse(d, p, "this connection is in the queue of a socket only",
+					 "receive its descriptor before the dump");
 	}
 	r = tcp_repair_dump(d, p, m);
 	if (!r)
@@ -187,7 +202,13 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 		r = inet_dump(d, p, m->inet);
 	if (r)
 		return r;
-	m->inet->peer = m->state == STATE_LISTEN ? NULL : peer_of(&d->arena, p->fd);
+	m->inet->peer = NULL;
+	if (m->state != STATE_LISTEN)
+		r = peer_of(d, p, &m->inet->peer);
+	if (!r && has_packets(m->state) && !m->inet->peer)
+		r = fail(-EPROTO, "descriptor %d: its connection has no other end", p->number);
+	if (r)
+		return r;
 	m->shutdown = shutdown_of(p, m->state, m->inet->peer);
 	if (m->state == STATE_LISTEN)
 		return dump_listener(d, p, &info, m);
@@ -338,11 +359,13 @@ static int stage(struct prog *p, const struct stage_at *at, const struct fd_obj 
 	return 0;
 }
 
+/* It is too late for failures: what does not work is tried twice, and told. */
 static void put_back(int fd, const Inet *m, int name)
 {
 	int value = socket_option_int(m->n_option, m->option, (const int[]){ SOL_SOCKET, name }, 0);
 
-	if (socket_set_int(fd, SOL_SOCKET, name, value))
+	if (socket_set_int(fd, SOL_SOCKET, name, value) &&
+	    socket_set_int(fd, SOL_SOCKET, name, value))
 		log_warn("socket option %d of a connection is lost", name);
 }
 
@@ -352,7 +375,7 @@ static void last(const struct fd_obj *obj, int fd)
 
 	if (!m->connection)
 		return;
-	if (m->state != STATE_SYN_SENT && tcp_repair_end(fd, true))
+	if (m->state != STATE_SYN_SENT && tcp_repair_end(fd, true) && tcp_repair_end(fd, true))
 		log_warn("a connection cannot leave its repair mode");
 	put_back(fd, m->inet, SO_REUSEADDR);
 	put_back(fd, m->inet, SO_REUSEPORT);

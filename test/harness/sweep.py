@@ -27,7 +27,7 @@ def digest(directory):
     """The images by name and content; logs, pid files and journals are none."""
     out = {}
     for name in sorted(os.listdir(directory)):
-        if name.endswith(".img"):
+        if name.endswith((".img", ".late")):
             with open(os.path.join(directory, name), "rb") as f:
                 out[name] = hashlib.blake2b(f.read()).hexdigest()
     return out
@@ -240,7 +240,7 @@ class Sweep(case.Case):
         if digest(self.images) != hashes:
             raise Violation("the images were changed")
         left = [f for f in self.files() if f not in self.own_files]
-        left += [f for f in os.listdir(self.images) if not f.endswith(".img")]
+        left += [f for f in os.listdir(self.images) if not f.endswith((".img", ".late"))]
         self.counts["leftover"] += bool(left)
         if left and code > 0 and "journal" not in left:
             raise Violation(f"a restore that failed left {left}")

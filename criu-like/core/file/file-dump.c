@@ -67,7 +67,9 @@ const char *fd_text(struct dump *d, struct fd_probe *p)
 
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy)
 {
-	return refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
+	return file_give_up(d, p, reason)
+		       ? -ENOTSUP
+		       : refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
 void files_space_init(struct dump *d)
@@ -213,6 +215,7 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 		const struct fd_kind *k = find_kind(d, &p, &index);
 
 		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
+		r = p.policy != FD_POLICY_FAIL && r == -ENOTSUP ? 0 : r;
 	}
 	copy_done(d, &p);
 	return r;
@@ -273,6 +276,17 @@ static int write_ofd(struct dump *d, struct fd_probe *p, const struct fd_kind *k
 	return image_append(d->files->ofd_image, p->id, &msg.base);
 }
 
+/* What was given up matches the one kind that stands for it. */
+static int write_stub(struct dump *d, struct fd_probe *p, struct fd_seen *s)
+{
+	size_t index = 0;
+	int r;
+
+	s->kind = find_kind(d, p, &index);
+	r = write_kind(d, p, s->kind, index);
+	return r ? r : write_ofd(d, p, s->kind);
+}
+
 static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *s)
 {
 	const struct fd_kind *k;
@@ -281,8 +295,10 @@ static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *
 
 	p->id = s->id;
 	k = find_kind(d, p, &index);
-	if (!k)
-		return refuse_unknown(d, p);
+	if (!k) {
+		r = refuse_unknown(d, p);
+		return p->policy == FD_POLICY_FAIL ? r : write_stub(d, p, s);
+	}
 	s->kind = k;
 	if (k->dump_last) {
 		*vec_push(&d->arena, &d->files->late) =
@@ -290,7 +306,8 @@ static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *
 		return 0;
 	}
 	r = write_kind(d, p, k, index);
-	return r ? r : write_ofd(d, p, k);
+	r = r ? r : write_ofd(d, p, k);
+	return r == -ENOTSUP && p->policy != FD_POLICY_FAIL ? write_stub(d, p, s) : r;
 }
 
 static int dump_late(struct dump *d, const struct late_dump *l)
@@ -308,6 +325,9 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 		r = write_kind(d, &p, l->kind, index);
 	if (!r)
 		r = write_ofd(d, &p, l->kind);
+	if (r == -ENOTSUP && p.policy != FD_POLICY_FAIL)
+		r = write_stub(d, &p, map_get(&d->files->by_number, l->task->files,
+					      (uint64_t)l->number));
 	copy_done(d, &p);
 	return r;
 }

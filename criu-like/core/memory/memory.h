@@ -65,6 +65,8 @@ int memory_apply(struct self *s);
 int memory_stage(struct prog *p, struct restore *r, const struct task *t);
 /* Last operations concerning memory (seal, mlockall(MCL_FUTURE), personality), after all else. */
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
+/* Whether any task maps a ring of io_uring. */
+bool memory_has_rings(const struct restore *r);
 /*
  * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its
  * vdso, or, if it has none, in the area itself, which is enough for a call that is followed by

@@ -242,6 +242,16 @@ static int await(struct dump *d, struct victim_thread *v)
 	return r == -ESRCH ? fail(r, "task %d: registers of thread %d", v->task->pid, v->tid) : r;
 }
 
+/* Workers of io_uring are listed among the threads, but never run code of the program. */
+static bool is_kernel_worker(struct dump *d, const struct victim_task *t, pid_t tid)
+{
+	const uint32_t io_worker = 0x10, user_worker = 0x4000; /* PF_x */
+	struct proc_stat s;
+
+	return d->rings && tid != t->task->pid && stopped_parse_stat(d, t->task, tid, &s) >= 0 &&
+	       s.flags & (io_worker | user_worker);
+}
+
 /*
  * The threads of a process, as far as some may be unknown: those that are known are stopped, so
  * with as many of them as there are, there are no others. A single one is the leader.
@@ -318,6 +328,8 @@ static int seize_new(struct dump *d, struct victim_task *t)
 	vec_foreach(i, &tid) {
 		struct victim_thread *known = stopped_find(d->victims, *i);
 
+		if (!known && is_kernel_worker(d, t, *i))
+			continue;
 		r = known ? seize_again(d, known) : seize(d, t, *i) ?: 1;
 		if (r < 0)
 			return r;
