@@ -18,6 +18,8 @@
 #include "core/stop/victim.h"
 #include "images/image.h"
 
+enum { RECORD_BYTES = 1024 }; /* that are compared */
+
 struct records {
 	void **msg; /* by index of the task or thread; NULL: none */
 	struct image *image;
@@ -289,6 +291,33 @@ int task_kinds_apply(struct self *s)
 			n = kind->apply(s, msg);
 	}
 	return n;
+}
+
+static bool same_record(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+	size_t len = a && b ? protobuf_c_message_get_packed_size(a) : 0;
+	uint8_t x[RECORD_BYTES], y[RECORD_BYTES];
+
+	if (!a || !b)
+		return a == b;
+	if (len > RECORD_BYTES || protobuf_c_message_get_packed_size(b) != len)
+		return false;
+	(void)protobuf_c_message_pack(a, x); /* len bytes */
+	(void)protobuf_c_message_pack(b, y); /* as above */
+	return !memcmp(x, y, len);
+}
+
+bool task_kinds_inherit(const struct restore *r, const struct task *t, const struct task *from)
+{
+	for (size_t k = 0; task_kinds[k]; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		void *const *msg = r->task_records->of[k].msg;
+		bool wanted = kind->session || (kind->apply && msg[t->index]);
+
+		if (wanted && !same_record(msg[t->index], msg[from->index]))
+			return false;
+	}
+	return true;
 }
 
 int task_kinds_session(struct self *s, enum session_step step)

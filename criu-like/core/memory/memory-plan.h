@@ -59,6 +59,7 @@ struct space {                     /* one mm */
 	int first_fd, n_fd;        /* sources, then shards, then the executable */
 	/* The family: */
 	struct space *from;        /* whose memory it inherits by fork; NULL: nobody's */
+	bool heir;                 /* with all mappings */
 	VEC(struct shared_run) gather, twice;
 	segment_list made; /* mapped by it before its children are forked */
 	run_list load;             /* read by it into segments then */
