@@ -113,12 +113,21 @@ int program_helper(struct restore *r, const struct prog *of, struct helper **ret
 
 static int stage(struct prog *p, struct restore *r, const struct thread *t, enum stage at)
 {
-	struct stage_at s = { at, r, t->task, t };
+	struct stage_at s = { at, r, t->task, t, NULL };
 	int k = task_kinds_stage(p, &s);
 
 	if (k || t != t->task->thread.v[0] || t->task->files != t->task->index)
 		return k;
 	return files_stage(p, &s);
+}
+
+static int stage_inherit(struct prog *p, struct restore *r, const struct task *t)
+{
+	const struct birth *b = birth_of(r, t);
+	struct stage_at s = { STAGE_INHERIT, r, t, t->thread.v[0],
+			      b->heir ? b->maker->task : NULL };
+
+	return task_kinds_stage(p, &s);
 }
 
 static void start(struct prog *p, struct restore *r, const struct thread *t, struct clone_args a)
@@ -156,6 +165,7 @@ static int build_memory(struct prog *p, struct restore *r, const struct task *t)
 
 	if (b->heir)
 		begin_heir(p, r, b);
+	k = k ?: stage_inherit(p, r, t);
 	vec_foreach(m, &b->make)
 		if ((*m)->heir)
 			start(p, r, (*m)->task->thread.v[0],
@@ -178,6 +188,8 @@ static int begin_process(struct prog *p, struct restore *r, const struct task *t
 		prog_pass(p, WORD_MAPPED);
 	if (t->mm != t->index)
 		prog_wait(p, WORD_MAPPED, r->births->n_mm);
+	if (t->mm != t->index)
+		k = stage_inherit(p, r, t);
 	k = k ?: stage(p, r, t->thread.v[0], STAGE_TASK);
 	for (size_t i = 1; !k && i < t->thread.n; i++)
 		if (!t->thread.v[i]->early)

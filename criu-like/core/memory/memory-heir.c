@@ -29,9 +29,12 @@ static bool same_mapping(const struct mem_plan *m, const struct vma *a, const st
 
 static bool same_limits(const Mm *a, const Mm *b)
 {
-	size_t len = protobuf_c_message_get_packed_size(&a->base);
-	uint8_t x[4096], y[4096];
+	uint8_t x[8192], y[8192];
+	size_t len;
 
+	if (a == b)
+		return true;
+	len = protobuf_c_message_get_packed_size(&a->base);
 	if (len > sizeof(x) || protobuf_c_message_get_packed_size(&b->base) != len)
 		return false;
 	(void)protobuf_c_message_pack(&a->base, x); /* len bytes */

@@ -88,6 +88,7 @@ struct mem_plan {
 	VEC(struct mm) content;    /* runs of shared objects */
 	uint64_t huge[64];         /* bytes of huge pages that are taken, by log2 of their size */
 	struct own_vdso vdso;
+	const FileRef *exe;        /* the one that was found good last */
 	uint64_t park_base;
 	struct range displaced;    /* where segments are that cannot be at their place */
 	VEC(struct space *) order; /* makers first */
