@@ -188,6 +188,8 @@ int files_set_aside(struct restore *r, int *fd);
 int files_open_late(struct restore *r);
 /* No task has to wait with its descriptors until the others exist. */
 bool files_need_nobody(const struct restore *r);
+/* Whether a fork of `from`, when all is in its table, has the descriptors of the task. */
+bool files_inherit(const struct restore *r, const struct task *t, const struct task *from);
 /*
  * Between these a task may open descriptors of its own (at reserved numbers): others that share its
  * table wait. After files_end() it opens nothing until files_apply().
