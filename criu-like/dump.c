@@ -18,6 +18,7 @@
 #include "core/hook.h"
 #include "core/file/inode.h"
 #include "core/journal.h"
+#include "core/memory/memory-ahead.h"
 #include "core/memory/memory.h"
 #include "core/net-lock.h"
 #include "core/phase.h"
@@ -27,7 +28,6 @@
 #include "core/tree-image.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
-#include "kernel/read-ahead.h"
 
 enum { MANY_PROCESSES = 16 };
 
@@ -91,7 +91,7 @@ static int look(void *c)
 
 	d->stats.look_us = (time_now_ns() - from) / 1000;
 	if (!r && d->seen.n >= MANY_PROCESSES)
-		d->ahead = read_ahead_new(d->seen.n);
+		d->ahead = read_ahead_new(d->seen.n, AHEAD_EXPECTED_BYTES, memory_ahead_look);
 	return r;
 }
 
@@ -103,6 +103,8 @@ static int freeze(void *c)
 
 	d->stats.frozen_from_ns = from;
 	r = with_blockers(d, victim_freeze(d));
+	if (!r)
+		memory_read_ahead(d);
 	d->stats.freeze_us = (time_now_ns() - from) / 1000;
 	return r ?: hook(d, "frozen");
 }
@@ -134,7 +136,6 @@ static int save_state(void *c)
 	e = victim_withdraw_all(d); /* the blob goes before memory is looked at */
 	if (e)
 		return e;
-	memory_read_ahead(d);
 	e = files_dump(d);
 	r = r ?: e;
 	if (r && r != -ENOTSUP)

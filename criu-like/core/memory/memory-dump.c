@@ -13,11 +13,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "core/file/inode.h"
+#include "core/memory/memory-ahead.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
 #include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
-#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
 
@@ -46,31 +46,45 @@ struct memory *memory_state(struct dump *d)
 void memory_read_ahead(struct dump *d)
 {
 	pid_t *pid = arena_array(&d->arena, pid_t, d->tree.task.n);
-	size_t n = 0;
+	uint64_t *seed = &memory_state(d)->seed;
 
 	vec_foreach(t, &d->tree.task)
-		if (owns_mm(*t))
-			pid[n++] = task_main(*t)->tid;
-	read_ahead_go(d->ahead, pid, n, "smaps");
+		pid[(*t)->index] = owns_mm(*t) ? task_main(*t)->tid : 0;
+	if (d->ahead && sys(SYS_getrandom, seed, sizeof(*seed), 0) == sizeof(*seed))
+		read_ahead_go(d->ahead, pid, d->tree.task.n, *seed);
 }
 
-static int read_vmas(struct dump *d, const struct task *t)
+static int read_vmas(struct dump *d, const struct task *t, struct mm *m)
 {
-	struct mm *m = arena_new(&d->arena, struct mm);
 	struct arena scratch;
 	struct span text;
-	int r = 0;
+	int r;
 
 	arena_init(&scratch);
-	m->id = t->index;
-	if (!read_ahead_take(d->ahead, d->memory->space.n, &text))
-		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+	r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
 	r = r ? fail(r, "read smaps of task %d", t->pid) : memory_parse(d, t, text, m);
 	arena_deinit(&scratch);
+	return r;
+}
+
+static int find_vmas(struct dump *d, const struct task *t)
+{
+	struct mm *m = arena_new(&d->arena, struct mm);
+	const struct ahead *a = NULL;
+	struct span seen;
+	int r = 0;
+
+	m->id = t->index;
+	if (read_ahead_take(d->ahead, t->index, &seen))
+		a = (const struct ahead *)seen.p;
+	for (size_t i = 0; a && !r && i < a->n_vma; i++)
+		r = memory_add(d, t, &a->vma[i], m);
+	r = a ? r : read_vmas(d, t, m);
 	if (r)
 		return r;
 	*vec_push(&d->arena, &d->memory->space) = m;
 	*vec_push(&d->arena, &d->memory->owner) = t;
+	*vec_push(&d->arena, &d->memory->ahead) = a;
 	return 0;
 }
 
@@ -208,7 +222,9 @@ static int create_images(struct dump *d)
 
 	r = r ?: image_create(d->set, "pagemap", &m->pagemap);
 	r = r ?: page_store_create(d->set, 0, &m->store);
-	return r ?: page_writer_init(&m->writer, &d->arena, m->store, 0);
+	r = r ?: page_writer_init(&m->writer, &d->arena, m->store, 0);
+	m->writer.seed = m->seed ? m->seed : m->writer.seed;
+	return r;
 }
 
 static int finish_images(struct dump *d)
@@ -238,7 +254,7 @@ int memory_map(struct dump *d)
 
 	vec_foreach(t, &d->tree.task)
 		if (!r && owns_mm(*t))
-			r = read_vmas(d, *t);
+			r = find_vmas(d, *t);
 	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
 }
 
@@ -247,7 +263,7 @@ int memory_dump(struct dump *d)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
-		r = memory_dump_pages(d, d->memory->owner.v[i], d->memory->space.v[i]);
+		r = memory_dump_pages(d, i);
 	r = r ?: memory_bulk_write(d);
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
 		r = write_space(d, d->memory->owner.v[i], d->memory->space.v[i]);

@@ -18,6 +18,7 @@
 #include "core/stop/regs.h"
 #include "kernel/proc-status.h"
 #include "kernel/ptrace-inquiry.h"
+#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 
 enum {
@@ -297,8 +298,10 @@ static int refuse_unfinished(struct dump *d, struct victim_mm *mm)
 
 int inside_survey(struct dump *d, struct victim_mm *mm)
 {
-	int r = gadget_survey(d, mm);
+	int r;
 
+	read_ahead_disturb(d->ahead, mm->task->index);
+	r = gadget_survey(d, mm);
 	r = r < 0 || mm->gadgets.call ? r : gadget_prepare(d, mm);
 	return r < 0 ? r : refuse_unfinished(d, mm);
 }
