@@ -17,7 +17,9 @@
 #include <sys/uio.h>
 
 #include "base/fd.h"
+#include "core/memory/memory-plan.h"
 #include "core/memory/vma.h"
+#include "kernel/descriptor.h"
 #include "kernel/sys.h"
 
 enum {
@@ -29,6 +31,7 @@ enum {
 	BATCH_BYTES = 1 << 20,
 	BATCH_RUNS = 64,
 	TEXT_BYTES = 32 << 20,
+	AUXV_BYTES = 4096,
 };
 
 /* In the scratch memory. */
@@ -41,6 +44,10 @@ struct look {
 	uint64_t entry[PAGES];
 	size_t n_page;
 	uint64_t path_bytes;
+	bool own_known;	 /* the vdso of this process */
+	struct arena arena;
+	struct own_vdso own;
+	char auxv[AUXV_BYTES];
 	/* Runs of pages that are read at once: where, and which pages these are. */
 	struct iovec iov[BATCH_RUNS];
 	size_t first[BATCH_RUNS], n_run, run_bytes;
@@ -82,6 +89,8 @@ static int look_at_mappings(struct look *l)
 		r = smaps_next(&text, &l->vma[l->out.n_vma]);
 		if (r <= 0)
 			return r;
+		if (span_eq(l->vma[l->out.n_vma].vma.path, "[vsyscall]"))
+			continue; /* belongs to no address space */
 		l->path_bytes += l->vma[l->out.n_vma++].vma.path.len;
 	}
 	return r < 0 ? r : -ENOSPC;
@@ -202,6 +211,50 @@ static int look_at_pages(struct look *l)
 	return r;
 }
 
+static void look_at_vdso(struct look *l)
+{
+	_close_ int mem = open_file(l, "mem");
+
+	for (size_t i = 0; mem >= 0 && i < l->out.n_vma; i++) {
+		const struct vma_text *v = &l->vma[i].vma;
+		const struct vma whole = { .start = v->start, .end = v->end };
+
+		if (!span_eq(v->path, "[vdso]"))
+			continue;
+		l->own_known = l->own_known || !own_vdso_find(&l->arena, &l->own);
+		l->out.vdso_known = l->own_known && !vdso_hash(&l->arena, &l->own, mem, &whole,
+							       &l->out.vdso_hash);
+		return;
+	}
+}
+
+static void look_at_auxv(struct look *l)
+{
+	_close_ int fd = open_file(l, "auxv");
+	long n = fd < 0 ? fd : sys(SYS_read, fd, l->auxv, sizeof(l->auxv));
+
+	l->out.auxv_known = n > 0 && n < (long)sizeof(l->auxv);
+	l->out.auxv = (struct span){ l->auxv, l->out.auxv_known ? (size_t)n : 0 };
+}
+
+/* A file without a name is described each time. */
+static void look_at_exe(struct look *l)
+{
+	char path[32], link[4097];
+	uint32_t mnt_id = 0;
+	struct stat st;
+	long n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", l->job->pid); /* always fits */
+	n = sys_readlink(AT_FDCWD, path, link, sizeof(link));
+	if (n <= 0 || n >= (long)sizeof(link) - 1 || sys_stat(AT_FDCWD, path, 0, &st, &mnt_id) ||
+	    !st.st_nlink || !mnt_id)
+		return;
+	l->out.exe_key[0] = page_hash(link, (size_t)n) ^ mnt_id;
+	l->out.exe_key[1] = st.st_ino ^ (uint64_t)st.st_dev << 32;
+	l->out.exe_known = true;
+}
+
 /* Copies n elements to the place where the coordinator sees them. */
 static void *hand_over(char **to, const void *from, size_t bytes)
 {
@@ -217,9 +270,9 @@ static long hand_over_all(struct look *l)
 	struct ahead *a = (struct ahead *)l->job->to;
 	char *to = l->job->to + ((sizeof(*a) + 15) & ~(size_t)15);
 	size_t n_page = l->out.pages_known ? l->n_page : 0;
-	size_t need = sizeof(*a) + l->out.n_vma * sizeof(*l->vma) + l->path_bytes +
+	size_t need = sizeof(*a) + l->out.auxv.len + l->out.n_vma * sizeof(*l->vma) + l->path_bytes +
 		      l->out.n_region * sizeof(*l->region) + n_page * sizeof(*l->page) +
-		      16 * (l->out.n_vma + 4);
+		      16 * (l->out.n_vma + 5);
 
 	if (need > l->job->room)
 		return -ENOSPC;
@@ -228,6 +281,7 @@ static long hand_over_all(struct look *l)
 
 		path->p = hand_over(&to, path->p, path->len);
 	}
+	l->out.auxv.p = hand_over(&to, l->auxv, l->out.auxv.len);
 	l->out.vma = hand_over(&to, l->vma, l->out.n_vma * sizeof(*l->vma));
 	l->out.region = hand_over(&to, l->region, l->out.n_region * sizeof(*l->region));
 	l->out.page = hand_over(&to, l->page, n_page * sizeof(*l->page));
@@ -248,5 +302,8 @@ long memory_ahead_look(const struct read_ahead_job *j)
 		return r;
 	l->out.pages_known = look_at_pages(l) == 0;
 	l->out.n_region = l->out.pages_known ? l->out.n_region : 0;
+	look_at_vdso(l);
+	look_at_auxv(l);
+	look_at_exe(l);
 	return hand_over_all(l);
 }

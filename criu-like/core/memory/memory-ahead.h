@@ -17,6 +17,10 @@ struct ahead_page {
 struct ahead {
 	size_t n_vma, n_region;
 	bool pages_known; /* else only the mappings are */
+	bool vdso_known, auxv_known, exe_known;
+	uint64_t vdso_hash;
+	struct span auxv;
+	uint64_t exe_key[2]; /* of the executable: equal for the same file under the same name */
 	const struct smaps_vma *vma;
 	const struct page_region *region;
 	const struct ahead_page *page; /* one after the other, of all regions that are ahead_small() */

@@ -38,6 +38,7 @@ struct memory *memory_state(struct dump *d)
 		return d->memory;
 	d->memory = arena_new(&d->arena, struct memory);
 	map_init(&d->memory->link_mode, &d->arena);
+	map_init(&d->memory->exe, &d->arena);
 	for (size_t i = 0; i < array_size(d->memory->object); i++)
 		map_init(&d->memory->object[i], &d->arena);
 	return d->memory;
@@ -162,6 +163,20 @@ static int describe_exe(struct dump *d, const struct task *t, FileRef **ret)
 	return inode_describe(d, t, fd, link, 0, ret);
 }
 
+/* A thousand children of one program have one file. */
+static int find_exe(struct dump *d, const struct task *t, const struct ahead *a, FileRef **ret)
+{
+	FileRef *known = a && a->exe_known ? map_get(&d->memory->exe, a->exe_key[0], a->exe_key[1])
+					   : NULL;
+	int r = known ? 0 : describe_exe(d, t, &known);
+
+	if (!r && known && a && a->exe_known)
+		map_put(&d->memory->exe, a->exe_key[0], a->exe_key[1], known);
+	if (!r)
+		*ret = known;
+	return r;
+}
+
 static int describe_vdso(struct dump *d, const struct task *t, const struct mm *mm, Mm *m)
 {
 	int r = 0;
@@ -190,12 +205,16 @@ static int read_stat(struct dump *d, const struct task *t, struct proc_stat *ret
 	return r;
 }
 
-static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
+static int append_mm(struct dump *d, const struct task *t, const struct mm *mm,
+		     const struct ahead *a)
 {
 	Mm m = MM__INIT;
 	struct proc_stat s;
-	struct span auxv;
-	int r = read_stat(d, t, &s) ?: io_slurp_record(&d->arena, t->proc_fd, "auxv", &auxv);
+	struct span auxv = a ? a->auxv : (struct span){ 0 };
+	int r = read_stat(d, t, &s);
+
+	if (!r && !(a && a->auxv_known))
+		r = io_slurp_record(&d->arena, t->proc_fd, "auxv", &auxv);
 
 	if (r)
 		return fail(r, "read stat and auxv of task %d", t->pid);
@@ -210,7 +229,10 @@ static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
 	m.env_start = s.env_start;
 	m.env_end = s.env_end;
 	m.auxv = (ProtobufCBinaryData){ auxv.len, (uint8_t *)(uintptr_t)auxv.p };
-	r = describe_vdso(d, t, mm, &m) ?: describe_exe(d, t, &m.exe);
+	m.has_vdso_hash = a && a->vdso_known;
+	m.vdso_hash = m.has_vdso_hash ? a->vdso_hash : 0;
+	r = m.has_vdso_hash ? 0 : describe_vdso(d, t, mm, &m);
+	r = r ?: find_exe(d, t, a, &m.exe);
 	return r ?: image_append(d->memory->mm, mm->id, &m.base);
 }
 
@@ -239,13 +261,14 @@ static int finish_images(struct dump *d)
 	return r;
 }
 
-static int write_space(struct dump *d, const struct task *t, struct mm *m)
+static int write_space(struct dump *d, size_t space)
 {
+	struct mm *m = d->memory->space.v[space];
 	int r = page_writer_records(&d->memory->writer, d->memory->pagemap, m);
 
 	for (size_t i = 0; !r && i < m->vma.n; i++)
 		r = append_vma(d, m->id, &m->vma.v[i]);
-	return r ?: append_mm(d, t, m);
+	return r ?: append_mm(d, d->memory->owner.v[space], m, d->memory->ahead.v[space]);
 }
 
 int memory_map(struct dump *d)
@@ -266,7 +289,7 @@ int memory_dump(struct dump *d)
 		r = memory_dump_pages(d, i);
 	r = r ?: memory_bulk_write(d);
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
-		r = write_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
+		r = write_space(d, i);
 	r = r ?: memory_dump_content(d);
 	d->stats.bytes_written += page_writer_bytes(&d->memory->writer);
 	return r ?: finish_images(d);

@@ -39,6 +39,7 @@ struct memory {
 	VEC(struct sysv_segment *) sysv;
 	uint64_t shm_dev;               /* of shared memory without a name; 0: not asked yet */
 	struct own_vdso vdso;
+	struct map exe;                 /* ahead.exe_key -> FileRef */
 };
 
 /* The state, made when first asked for. */
