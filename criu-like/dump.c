@@ -26,6 +26,7 @@
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "core/stop/share.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
 
@@ -90,6 +91,8 @@ static int look(void *c)
 	int r = with_blockers(d, collect(d));
 
 	d->stats.look_us = (time_now_ns() - from) / 1000;
+	if (!r && d->seen.n >= MANY_PROCESSES)
+		share_look(d);
 	if (!r && d->seen.n >= MANY_PROCESSES)
 		d->ahead = read_ahead_new(d->seen.n, AHEAD_EXPECTED_BYTES, memory_ahead_look);
 	return r;

@@ -33,6 +33,7 @@ struct memory; /* core/memory/memory.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
 struct read_ahead; /* kernel/read-ahead.h */
+struct share_guess; /* core/stop/share.c: who shared nothing before the stop */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct tty_tree; /* fd/tty.h: who has which terminal */
@@ -56,6 +57,7 @@ struct dump {
 	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
+	struct share_guess *share_guess; /* NULL: nobody looked */
 	struct sleeps *sleeps; /* NULL: none known */
 	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
 	struct journal *journal;

@@ -182,7 +182,7 @@ static int by_lists(struct dump *d, struct victim_mm *mm, bool *ret)
 	*ret = false;
 	if (mm->needs_blob || mm->blob_len)
 		return 0;
-	r = mm->gadgets.call ? 0 : inside_survey(d, mm);
+	r = mm->gadgets.call ? 0 : inside_survey(d, mm, false);
 	mm->needs_blob = !mm->gadgets.list;
 	*ret = r >= 0 && !mm->needs_blob;
 	return r;
