@@ -30,7 +30,8 @@
 #include "core/stop/victim.h"
 #include "core/world.h"
 
-enum { MANY_PROCESSES = 16 };
+enum { MANY_PROCESSES = 16, MANY_THREADS = 256 };
+enum { PROCESS_BYTES = 40 << 10, THREAD_BYTES = 18 << 10, MOST_BYTES = 128 << 20 };
 
 static int hook(const struct dump *d, const char *point)
 {
@@ -84,6 +85,18 @@ static int with_blockers(struct dump *d, int r)
 	return e ?: r;
 }
 
+/* What is better done while the tree runs, where it pays. */
+static void look_ahead(struct dump *d)
+{
+	size_t need = d->seen.n * PROCESS_BYTES + d->seen_threads * THREAD_BYTES;
+
+	if (d->seen.n < MANY_PROCESSES && d->seen_threads < MANY_THREADS)
+		return;
+	share_look(d);
+	d->ahead = read_ahead_new(d->seen.n, AHEAD_EXPECTED_BYTES, memory_ahead_look);
+	arena_prepare(&d->arena, need < MOST_BYTES ? need : MOST_BYTES);
+}
+
 static int look(void *c)
 {
 	struct dump *d = c;
@@ -91,10 +104,8 @@ static int look(void *c)
 	int r = with_blockers(d, collect(d));
 
 	d->stats.look_us = (time_now_ns() - from) / 1000;
-	if (!r && d->seen.n >= MANY_PROCESSES)
-		share_look(d);
-	if (!r && d->seen.n >= MANY_PROCESSES)
-		d->ahead = read_ahead_new(d->seen.n, AHEAD_EXPECTED_BYTES, memory_ahead_look);
+	if (!r)
+		look_ahead(d);
 	return r;
 }
 

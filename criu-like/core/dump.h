@@ -44,6 +44,7 @@ struct dump {
 	const struct dump_options *opt;
 	struct blockers blockers;
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
+	size_t seen_threads;    /* of all of them */
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;

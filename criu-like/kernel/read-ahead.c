@@ -36,6 +36,7 @@ struct item {
 	pid_t pid;
 	uint32_t claimed, state;
 	uint32_t turn; /* odd: disturbed */
+	bool again;    /* claimed by the helper, which was disturbed */
 	size_t at, len;
 };
 struct read_ahead {
@@ -77,6 +78,7 @@ static void look_at(struct read_ahead *a, struct item *i, uint32_t turn, struct 
 {
 	long n;
 
+	i->again = false;
 	j->pid = i->pid;
 	n = a->look(j);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -88,6 +90,8 @@ static void look_at(struct read_ahead *a, struct item *i, uint32_t turn, struct 
 		j->to += n;
 		j->room -= (size_t)n;
 		__atomic_store_n(&i->state, DONE, __ATOMIC_RELEASE);
+	} else if (__atomic_load_n(&i->turn, __ATOMIC_SEQ_CST) != turn) {
+		i->again = true;
 	} else {
 		__atomic_store_n(&i->state, FAILED, __ATOMIC_RELEASE);
 	}
@@ -102,12 +106,12 @@ static size_t look_at_all(struct read_ahead *a, struct read_ahead_job *j)
 		struct item *item = &a->item[i];
 		uint32_t turn = __atomic_load_n(&item->turn, __ATOMIC_SEQ_CST);
 
-		if (!item->pid || __atomic_load_n(&item->claimed, __ATOMIC_RELAXED))
+		if (!item->pid ||
+		    (__atomic_load_n(&item->claimed, __ATOMIC_RELAXED) && !item->again))
 			continue;
-		if (turn & 1)
-			left++;
-		else if (claim(item))
+		if (!(turn & 1) && (item->again || claim(item)))
 			look_at(a, item, turn, j);
+		left += turn & 1 || item->again;
 	}
 	return left;
 }

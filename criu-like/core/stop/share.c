@@ -132,7 +132,7 @@ static bool in_guessed_order(struct dump *d, const pid_t *order, struct task **r
 	for (size_t i = 0; i < d->share_guess->n; i++) {
 		const struct victim_thread *v = stopped_find(d->victims, order[i]);
 
-		if (v && !v->gone && v->thread)
+		if (v && !v->gone && v->thread && n < d->tree.task.n)
 			ret[n++] = v->thread->task;
 	}
 	return n == d->tree.task.n;
