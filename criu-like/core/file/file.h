@@ -68,6 +68,7 @@ struct fd_seen {
 	const struct task *task; /* where it was met first ... */
 	int number;		 /* ... under this number */
 	uint64_t dev, ino;
+	bool lockless;		 /* nobody has a lock on the file: only fdinfo would tell */
 	const struct fd_kind *kind;
 	const struct fd_seen *next; /* same device and inode */
 };
@@ -167,6 +168,12 @@ extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 /* --- the engine, called by the conductors ---------------------------------------------------- */
 /* Before the freeze, after victim_look(): outside only; collects blockers. */
 int files_look(struct dump *d);
+/*
+ * The open numbers of a table, of a stopped task: those that the look before the stop saw if there
+ * are as many now, so that they are all if none of them is closed.
+ */
+struct proc_list;
+int files_numbers(struct dump *d, const struct task *t, const struct proc_list **ret);
 /* Questions about the descriptors of this thread's table, for the program that it will run. */
 int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */

@@ -17,7 +17,7 @@ int memory_look(
 	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
 /* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
 int memory_map(struct dump *d);
-/* Nothing of ours is mapped in them any more: their mappings may be read from now on. */
+/* Everything stopped: from now on a helper may look at them. */
 void memory_read_ahead(struct dump *d);
 /* Then: everything stopped, blob withdrawn or left out: maps, pages, images. */
 int memory_dump(struct dump *d);
