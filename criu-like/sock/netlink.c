@@ -1,8 +1,9 @@
 /*
  * Netlink sockets. getsockname(2) tells the port and getpeername(2) the default destination; the
  * groups, any number of them, come from NETLINK_LIST_MEMBERSHIPS. What waits in the queue came from
- * the kernel, and nobody else can send in its name: a socket with a queue is refused (that covers
- * lists that are only partly read, whose next part is always in the queue). So is what the kernel
+ * the kernel, and nobody else can send in its name: the stop is put off until the program has read
+ * it (core/netlink-wait.c), and a socket whose program does not read is refused (that covers lists
+ * that are only partly read, whose next part is always in the queue). So is what the kernel
  * ties to the port and forgets when it closes: packet queues and logs of netfilter, the audit
  * daemon, process events. The port is bound again; the checks of permission that use the maker's
  * credentials see those of the tool and, as ever, also the sender's.

@@ -94,6 +94,12 @@ void files_space_init(struct dump *d)
 /* --- one descriptor ------------------------------------------------------------------------------
  */
 
+/* Nothing was stopped yet: what was there may be closed now, which is nothing to speak of. */
+static bool is_running(const struct dump *d)
+{
+	return !d->tree.task.n;
+}
+
 static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 {
 	struct span text = { buf, 0 };
@@ -104,6 +110,8 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 
 	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
 	fd = sys_openat(d->files->fdinfo_dir, name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd == -ENOENT && is_running(d))
+		return fd;
 	if (fd < 0)
 		return fail(fd, "descriptor %d: open its fdinfo", p->number);
 	n = sys_read(fd, buf, size - 1);
@@ -130,6 +138,8 @@ static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size
 	int r;
 
 	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
+	if (p->fd < 0 && is_running(d))
+		return -ENOENT;
 	if (p->fd < 0)
 		return fail(p->fd, "copy descriptor %d", p->number);
 	r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
@@ -206,13 +216,13 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 
 	if (!d->files)
 		files_space_init(d);
-	r = sys_pidfd_getfd(t->pidfd, (int)number);
-	if (r < 0)
-		return 0;
-	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
-	r = r ?: probe(d, &p, false, buf, sizeof(buf));
-	if (!r) {
+	if (r)
+		return r;
+	r = probe(d, &p, false, buf, sizeof(buf));
+	if (r == -ENOENT)
+		r = 0;
+	else if (!r) {
 		const struct fd_kind *k = find_kind(d, &p, &index);
 
 		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
