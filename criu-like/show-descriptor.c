@@ -177,8 +177,13 @@ static const char *other_socket(const struct show *s, const Ofd *o, const void *
 
 static const char *tty(const struct show *s, const Ofd *o, const void *msg)
 {
-	static const char *const role[] = { "terminal of the caller", "master", "slave",
-					    "controlling terminal", "hung up", "external", "device" };
+	static const char *const role[] = { "terminal of the caller",
+					    "master",
+					    "slave",
+					    "controlling terminal",
+					    "hung up",
+					    "external",
+					    "device" };
 	const Tty *m = msg;
 	const TtyPair *p = m->pair;
 	unsigned int at = m->has_role ? (unsigned int)m->role : 0;
@@ -311,7 +316,8 @@ static const char *pidfd(const struct show *s, const Ofd *o, const void *msg)
 	const Pidfd *m = msg;
 
 	(void)o;
-	return m->pid < 0 ? "a process that has ended" : arena_printf(s->arena, "process %d", m->pid);
+	return m->pid < 0 ? "a process that has ended"
+			  : arena_printf(s->arena, "process %d", m->pid);
 }
 
 static const char *stub(const struct show *s, const Ofd *o, const void *msg)

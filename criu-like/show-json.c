@@ -1,8 +1,9 @@
 /*
  * The tree view as one JSON object: {"checkpoint":{...}, "tasks":[...], "beside":[...],
  * "images":[...]}. A descriptor's `ofd` is the number of its records in ofd.img and in the image of
- * its kind, which `torpor show DIR KIND --json` prints whole. Arguments are absent where the checkpoint does not hold the page with them. Bytes that are no UTF-8 text
- * become \u00XX, as in single images.
+ * its kind, which `torpor show DIR KIND --json` prints whole. Arguments are absent where the
+ * checkpoint does not hold the page with them. Bytes that are no UTF-8 text become \u00XX, as in
+ * single images.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * What fdinfo says about watched files and about rings of io_uring: lines as Linux 6.18 writes them,
- * and malformed ones.
+ * What fdinfo says about watched files and about rings of io_uring: lines as Linux 6.18 writes
+ * them, and malformed ones.
  */
 #include <errno.h>
 #include <sys/sysmacros.h>
