@@ -29,9 +29,6 @@
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 
-#ifndef TCP_REPAIR
-#define TCP_REPAIR 19
-#endif
 #ifndef CAP_CHECKPOINT_RESTORE
 #define CAP_CHECKPOINT_RESTORE 40
 #endif
