@@ -65,6 +65,7 @@ static int check_dump(const struct invocation *in)
 	struct dump_options o = { .pid = s->pid, .images_fd = -1, .work_fd = -1,
 				  .shell_job = s->shell_job, .file_locks = s->file_locks,
 				  .link_remap = s->link_remap,
+				  .ext_unix_sk = s->ext_unix_sk,
 				  .cancel_requests = s->cancel_requests,
 				  .tcp_established = s->tcp_established,
 				  .tcp_close = s->tcp_close,

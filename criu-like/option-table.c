@@ -81,6 +81,8 @@ const struct option_row option_table[] = {
 	       "files that lost their name may get a temporary one"),
 	{ "ghost-limit", 0, OPTION_BYTES, RUN | ON_CHECK | CRIU, AT(ghost_limit_bytes), "SIZE",
 	  "largest deleted file to be saved; K, M, G (1M)" },
+	{ "ext-unix-sk", 'x', OPTION_MAYBE, RUN | ON_CHECK | CRIU, AT(ext_unix_sk), "INODES",
+	  "datagram sockets may be connected to servers outside; connect them again" },
 	LIST("external", RUN | ON_CHECK | CRIU, external, "KEY",
 	     "an object whose far end stays outside; repeatable"),
 	SWITCH("cancel-requests", 0, RUN | ON_CHECK, cancel_requests,
@@ -130,7 +132,6 @@ const struct option_row option_table[] = {
 
 	QUIET("log-pid", 0, CRIU),
 	QUIET_TEXT("root", 'r', CRIU, "DIR"),
-	QUIET_MAYBE("ext-unix-sk", 'x', CRIU, "INODES"),
 	QUIET_LIST("ext-mount-map", 'M', CRIU, "KEY:VALUE"),
 	QUIET("enable-external-sharing", 0, CRIU),
 	QUIET("enable-external-masters", 0, CRIU),

@@ -15,8 +15,8 @@ struct dump_options {
 	int images_fd, work_fd;
 	bool cancel_requests; /* of io_uring, in flight */
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
+	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes; "": all; NULL */
 	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
-	bool ext_unix_sk; /* datagram sockets may be connected to servers outside */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */
