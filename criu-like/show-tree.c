@@ -43,7 +43,12 @@ static void print_command_line(const struct show *s, const Task *t, FILE *out)
 {
 	struct span all, one;
 
-	if (show_arguments(s, t, &all)) {
+	int r = show_arguments(s, t, &all);
+
+	/* Programs that call themselves otherwise (setproctitle) fill the rest with zeros. */
+	while (!r && all.len > 1 && !all.p[all.len - 1] && !all.p[all.len - 2])
+		all.len--;
+	if (r || !all.p[0]) {
 		(void)putc('[', out);
 		print_text((struct span){ (char *)t->comm.data,
 					  strnlen((char *)t->comm.data, t->comm.len) }, out);
