@@ -73,11 +73,18 @@ static const char *addresses(struct arena *a, const Inet *m)
 
 static const char *tcp(const struct show *s, const Ofd *o, const void *msg)
 {
-	static const char *const state[] = {
-		[0] = "?", "established", "sent SYN", "received SYN", "shut down, not acknowledged",
-		"shut down", "time wait", "closed", "shut down by the other end",
-		"shut down, last acknowledgement", "listens", "shut down by both ends"
-	};
+	static const char *const state[] = { [0] = "?",
+					     "established",
+					     "sent SYN",
+					     "received SYN",
+					     "shut down, not acknowledged",
+					     "shut down",
+					     "time wait",
+					     "closed",
+					     "shut down by the other end",
+					     "shut down, last acknowledgement",
+					     "listens",
+					     "shut down by both ends" };
 	const Tcp *m = msg;
 	const TcpConnection *c = m->connection;
 	const char *text = arena_printf(s->arena, "%s %s", addresses(s->arena, m->inet),
@@ -228,8 +235,8 @@ static const char *fanotify(const struct show *s, const Ofd *o, const void *msg)
 static const char *io_uring(const struct show *s, const Ofd *o, const void *msg)
 {
 	const IoUring *m = msg;
-	const char *text = arena_printf(s->arena, "%u entries, %u results", m->sq_entries,
-					m->cq_entries);
+	const char *text =
+		arena_printf(s->arena, "%u entries, %u results", m->sq_entries, m->cq_entries);
 
 	(void)o;
 	text = more(s->arena, text, m->n_file, "registered file", "");
@@ -333,13 +340,27 @@ static const struct {
 	const char *kind;
 	const char *(*text)(const struct show *s, const Ofd *o, const void *msg);
 } texts[] = {
-	{ "tcp", tcp },		  { "udp", udp },	  { "raw", raw },
-	{ "unix", unix_socket },  { "netlink", netlink }, { "packet", packet },
-	{ "socket", other_socket }, { "tty", tty },	  { "inotify", inotify },
-	{ "fanotify", fanotify }, { "io_uring", io_uring }, { "bpf_map", bpf_map },
-	{ "mqueue", mqueue },	  { "pipe", pipe_end },	  { "fifo", fifo },
-	{ "epoll", epoll },	  { "eventfd", eventfd }, { "timerfd", timerfd },
-	{ "signalfd", signalfd }, { "pidfd", pidfd },	  { "stub", stub },
+	{ "tcp", tcp },
+	{ "udp", udp },
+	{ "raw", raw },
+	{ "unix", unix_socket },
+	{ "netlink", netlink },
+	{ "packet", packet },
+	{ "socket", other_socket },
+	{ "tty", tty },
+	{ "inotify", inotify },
+	{ "fanotify", fanotify },
+	{ "io_uring", io_uring },
+	{ "bpf_map", bpf_map },
+	{ "mqueue", mqueue },
+	{ "pipe", pipe_end },
+	{ "fifo", fifo },
+	{ "epoll", epoll },
+	{ "eventfd", eventfd },
+	{ "timerfd", timerfd },
+	{ "signalfd", signalfd },
+	{ "pidfd", pidfd },
+	{ "stub", stub },
 };
 static_assert(array_size(texts) == SHOW_KINDS, "one table of messages for each");
 

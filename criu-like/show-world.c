@@ -39,9 +39,8 @@ static int semaphores(void *c, uint32_t id, const ProtobufCMessage *msg)
 	struct show *s = c;
 
 	(void)id;
-	*vec_push(s->arena, &s->world) =
-		arena_printf(s->arena, "semaphores %s, %zu of them", perm(s->arena, m->perm),
-			     m->n_value);
+	*vec_push(s->arena, &s->world) = arena_printf(s->arena, "semaphores %s, %zu of them",
+						      perm(s->arena, m->perm), m->n_value);
 	return 0;
 }
 
@@ -65,8 +64,8 @@ static int posix_queue(void *c, uint32_t id, const ProtobufCMessage *msg)
 	(void)id;
 	*vec_push(s->arena, &s->world) =
 		arena_printf(s->arena, "message queue /%s, uid %u, mode %o, %zu message%s%s",
-			     m->name, m->uid, m->mode, m->n_message,
-			     m->n_message == 1 ? "" : "s", m->removed ? ", removed" : "");
+			     m->name, m->uid, m->mode, m->n_message, m->n_message == 1 ? "" : "s",
+			     m->removed ? ", removed" : "");
 	return 0;
 }
 
@@ -81,25 +80,41 @@ static int lock(void *c, uint32_t id, const ProtobufCMessage *msg)
 	return 0;
 }
 
-/* The queues lie beside the set; those of another checkpoint are nobody's. */
+static const char late_stem[] = "inotify_queues";
+
+/* Queues of another checkpoint are nobody's. */
+int show_late(struct show *s, const char *stem, const ProtobufCMessage **ret)
+{
+	const InotifyQueues *m;
+	ProtobufCMessage *msg;
+	int r = strcmp(stem, late_stem) ? -ENOENT
+					: image_late_read(s->arena, s->dirfd, late_stem,
+							  &inotify_queues__descriptor, &msg);
+
+	if (r)
+		return r;
+	m = (const InotifyQueues *)msg;
+	if (m->checkpoint_id.len != s->head->checkpoint_id.len ||
+	    memcmp(m->checkpoint_id.data, s->head->checkpoint_id.data, m->checkpoint_id.len) != 0)
+		return -ENOENT;
+	*ret = msg;
+	return 0;
+}
+
 static int late_events(struct show *s)
 {
-	ProtobufCMessage *msg;
+	const ProtobufCMessage *msg;
 	const InotifyQueues *m;
 	size_t n = 0;
-	int r = image_late_read(s->arena, s->dirfd, "inotify_queues", &inotify_queues__descriptor,
-				&msg);
+	int r = show_late(s, late_stem, &msg);
 
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	m = (const InotifyQueues *)msg;
-	if (m->checkpoint_id.len != s->head->checkpoint_id.len ||
-	    memcmp(m->checkpoint_id.data, s->head->checkpoint_id.data, m->checkpoint_id.len) != 0)
-		return 0;
 	for (size_t i = 0; i < m->n_queue; i++)
 		n += m->queue[i]->n_event;
 	*vec_push(s->arena, &s->world) =
-		arena_printf(s->arena, "unread events of inotify: %zu", n);
+		arena_printf(s->arena, "unread events of inotify: %zu (%s.late)", n, late_stem);
 	return 0;
 }
 

@@ -44,6 +44,8 @@ int show_read(struct show *s);
 int show_read_image(struct show *s, const char *stem, struct show_table *ret);
 int show_read_kinds(struct show *s);
 int show_read_world(struct show *s);
+/* The message in a file beside the set; -ENOENT: none of this checkpoint. */
+int show_late(struct show *s, const char *stem, const ProtobufCMessage **ret);
 const ProtobufCMessage *show_get(const struct show_table *t, uint32_t id);
 uint32_t show_pid(const Task *t);
 /* What an open file description is and which state it is in. */
