@@ -19,7 +19,9 @@ static const char *stem_of(struct arena *a, const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return dot && (!strcmp(dot, ".img") || !strcmp(dot, ".late")) ? arena_strndup(a, name, (size_t)(dot - name)) : name;
+	bool known = dot && (!strcmp(dot, ".img") || !strcmp(dot, ".late"));
+
+	return known ? arena_strndup(a, name, (size_t)(dot - name)) : name;
 }
 
 static void report_missing(struct show *s, const char *stem)

@@ -1,6 +1,7 @@
 /*
  * What a checkpoint holds beside tasks: System V objects and message queues, unread events of
- * inotify that were saved when the tree was dead, the network lock that waits for the restore.
+ * inotify that were saved when the tree was dead (in a file beside the set), the network lock that
+ * waits for the restore. One line of text each.
  */
 #include <errno.h>
 #include <inttypes.h>
