@@ -100,7 +100,7 @@ const struct option_row option_table[] = {
 	SWITCH("tcp-skip-in-flight", 0, ON_DUMP | ON_CHECK, skip_in_flight, NULL),
 	{ "network-lock", 0, OPTION_CHOICE, RUN | ON_CHECK, AT(network_lock), "nftables|skip",
 	  "how packets of saved connections are held back (nftables)" },
-	LIST("map-ip", RUN & ~ON_DUMP, map_ip, "OLD=NEW",
+	LIST("map-ip", ON_RESTORE | ON_CHECK, map_ip, "OLD=NEW",
 	     "connections and names with the address OLD get NEW; repeatable"),
 	LIST("action-script", RUN | CRIU, action_script, "FILE",
 	     "run at every hook point; repeatable"),
