@@ -84,9 +84,20 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 	return 0;
 }
 
+static bool counts(const void *msg)
+{
+	const Itimers *m = msg;
+
+	for (int i = 0; i < TIMERS; i++)
+		if (m->timer[i]->value_us || m->timer[i]->interval_us)
+			return true;
+	return false;
+}
+
 const struct task_kind kind_itimers = {
 	"itimers",    &itimers__descriptor,
 	SCOPE_TASK,   .answer_bytes = sizeof(struct itimerval[TIMERS]),
 	.ask = ask,   .dump = dump,
 	.plan = plan, .stage = stage,
+	.counts = counts,
 };

@@ -62,7 +62,7 @@ static void setup(void)
 
 static int stage(struct prog *p, const struct task_kind *k, enum stage at, const void *msg)
 {
-	struct stage_at s = { at, &restore, &task, &leader };
+	struct stage_at s = { at, &restore, &task, &leader, NULL };
 
 	prog_init(p, &arena, 0);
 	prog_where(p, "%s", k->name);

@@ -81,10 +81,16 @@ static void wake(uint32_t *word)
 
 void area_pass(struct restore *r, enum area_word w, uint32_t n)
 {
-	uint32_t *word = &area_report(r)->word[w];
+	struct prog_report *rep = area_report(r);
 
-	(void)__atomic_add_fetch(word, n, __ATOMIC_ACQ_REL);
-	wake(word);
+	if (__atomic_add_fetch(&rep->word[w], n, __ATOMIC_ACQ_REL) >=
+	    __atomic_load_n(&rep->goal[w], __ATOMIC_ACQUIRE))
+		wake(&rep->word[w]);
+}
+
+void area_goal(struct restore *r, enum area_word w, uint32_t goal)
+{
+	__atomic_store_n(&area_report(r)->goal[w], goal, __ATOMIC_RELEASE);
 }
 
 /* A zombie is not there either, but that takes reading /proc, and many may be waiting here. */
