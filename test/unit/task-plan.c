@@ -191,7 +191,7 @@ static void test_sigaction(void)
 	m.action = both;
 	m.n_action = 2;
 	expect(!kind_sigaction.plan(&restore, &leader, &m), "two actions");
-	(void)stage(&p, &kind_sigaction, STAGE_TASK, &m);
+	(void)stage(&p, &kind_sigaction, STAGE_INHERIT, &m);
 	golden("sigaction", &p);
 	(void)stage(&p, &kind_sigaction, STAGE_SIGNALS, &m);
 	golden("sigaction-child", &p);

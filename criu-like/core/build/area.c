@@ -47,7 +47,7 @@ int area_map(struct restore *r)
 
 	r->area_len = (r->area_len + 4095) & ~4095ull;
 	p = sys(SYS_mmap, r->area_base, r->area_len, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
 	if (p < 0)
 		return fail(p, "map the area of %lu bytes at %lx", r->area_len, r->area_base);
 	r->area = (char *)p;
