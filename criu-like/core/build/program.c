@@ -116,8 +116,12 @@ static int stage(struct prog *p, struct restore *r, const struct thread *t, enum
 	struct stage_at s = { at, r, t->task, t, NULL };
 	int k = task_kinds_stage(p, &s);
 
-	if (k || t != t->task->thread.v[0] || t->task->files != t->task->index)
+	if (k || t->task->files != t->task->index)
 		return k;
+	if (t != t->task->thread.v[0]) {
+		files_stage_thread(p, &s);
+		return 0;
+	}
 	return files_stage(p, &s);
 }
 

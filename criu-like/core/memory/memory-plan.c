@@ -256,6 +256,7 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
 	if (e)
 		return e;
 	r->memory->park_base = base + whole;
+	r->memory->hole_len = len;
 	at = r->memory->vdso.len
 		     ? sys(SYS_mmap, base + whole, r->memory->vdso.len, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0)

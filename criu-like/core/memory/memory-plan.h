@@ -89,7 +89,7 @@ struct mem_plan {
 	uint64_t huge[64];         /* bytes of huge pages that are taken, by log2 of their size */
 	struct own_vdso vdso;
 	const FileRef *exe;        /* the one that was found good last */
-	uint64_t park_base;
+	uint64_t park_base, hole_len; /* hole_len: of the area, at most */
 	struct range displaced;    /* where segments are that cannot be at their place */
 	VEC(struct space *) order; /* makers first */
 };
@@ -114,6 +114,8 @@ void memory_stage_attached(struct prog *p, const struct mem_plan *m, const struc
 
 int memory_plan_huge(struct restore *r);
 int vma_map_flags(const struct vma *v); /* of mmap(2), without the placement */
+/* Maps the rings. */
+void memory_stage_rings(struct prog *p, struct restore *r, const struct space *s);
 int memory_stage_fill(struct prog *p, struct restore *r, const struct space *s);
 void memory_stage_advice(struct prog *p, const struct space *s);
 int memory_plan_family(struct restore *r);   /* what is loaded before the forks, by whom */

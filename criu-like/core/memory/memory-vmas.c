@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "core/file/file.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
 #include "core/stop/victim.h"
@@ -65,13 +66,20 @@ int vma_open_file(const struct vma_probe *p, int flags)
 	return (int)sys(SYS_openat, p->task->proc_fd, path, flags | 02000000);
 }
 
+/* Without its descriptor a userfaultfd watches nothing. */
+static bool is_given_up(const struct dump *d, uint64_t flag)
+{
+	return flag & vm_flag(UM) &&
+	       fd_policy_of(d, "anon_inode:[userfaultfd]") != FD_POLICY_FAIL;
+}
+
 static int check_flags(struct dump *d, const struct vma_probe *p)
 {
 	const struct smaps_vma *s = p->text;
 	char reason[64];
 
 	for (size_t i = 0; i < array_size(blocker_table); i++)
-		if (s->flags & blocker_table[i].flag)
+		if (s->flags & blocker_table[i].flag && !is_given_up(d, blocker_table[i].flag))
 			return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, s),
 				      blocker_table[i].reason, blocker_table[i].remedy);
 	if (s->unknown_flag[0]) {
@@ -156,18 +164,28 @@ static int add_vma(struct dump *d, const struct task *t, struct mm *m, const str
 			   "this kind of mapping is not saved", "unmap it before the dump");
 }
 
+int memory_add(struct dump *d, const struct task *t, const struct smaps_vma *s, struct mm *m)
+{
+	int r;
+
+	if (span_eq(s->vma.path, "[vsyscall]") || span_eq(s->vma.path, "[uprobes]"))
+		return 0;
+	r = add_vma(d, t, m, s);
+	if (r && r != -ENOTSUP)
+		return r;
+	d->stats.mappings++;
+	return 0;
+}
+
 int memory_parse(struct dump *d, const struct task *t, struct span text, struct mm *m)
 {
 	struct smaps_vma s;
 	int r;
 
 	while ((r = smaps_next(&text, &s)) > 0) {
-		if (span_eq(s.vma.path, "[vsyscall]") || span_eq(s.vma.path, "[uprobes]"))
-			continue;
-		r = add_vma(d, t, m, &s);
-		if (r && r != -ENOTSUP)
+		r = memory_add(d, t, &s, m);
+		if (r)
 			return r;
-		d->stats.mappings++;
 	}
 	return r ? fail(r, "task %d: the text of smaps is not understood", t->pid) : 0;
 }

@@ -17,7 +17,7 @@ int memory_look(
 	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
 /* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
 int memory_map(struct dump *d);
-/* Nothing of ours is mapped in them any more: their mappings may be read from now on. */
+/* Everything stopped: from now on a helper may look at them. */
 void memory_read_ahead(struct dump *d);
 /* Then: everything stopped, blob withdrawn or left out: maps, pages, images. */
 int memory_dump(struct dump *d);
@@ -72,6 +72,8 @@ int memory_stage_content(struct prog *p, struct restore *r, const struct task *t
 bool memory_inherit(struct restore *r, const struct task *t, const struct task *from);
 /* Last operations concerning memory (seal, mlockall(MCL_FUTURE), personality), after all else. */
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
+/* Whether any task maps a ring of io_uring. */
+bool memory_has_rings(const struct restore *r);
 /*
  * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its
  * vdso, or, if it has none, in the area itself, which is enough for a call that is followed by
