@@ -20,11 +20,13 @@ static struct dump_options options_of(const struct invocation *in, const struct 
 		.shell_job = s->shell_job,
 		.file_locks = s->file_locks,
 		.link_remap = s->link_remap,
+		.ext_unix_sk = s->ext_unix_sk,
 		.tcp_established = s->tcp_established,
 		.tcp_close = s->tcp_close,
 		.skip_in_flight = s->skip_in_flight,
 		.no_network_lock = s->network_lock == LOCK_SKIP,
 		.no_sync = s->no_sync,
+		.cancel_requests = s->cancel_requests,
 		.show_stats = s->statistics,
 		.ghost_limit_bytes = s->ghost_limit_bytes,
 		.timeout_s = s->timeout_s,
@@ -33,6 +35,7 @@ static struct dump_options options_of(const struct invocation *in, const struct 
 		.pidfile = in->criu ? NULL : s->pidfile,
 		.action_script = terminated(in->arena, &s->action_script),
 		.external = terminated(in->arena, &s->external),
+		.fd_policy = terminated(in->arena, &s->fd_policy),
 	};
 }
 

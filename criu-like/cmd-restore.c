@@ -90,6 +90,7 @@ int cmd_restore(const struct invocation *in)
 		return STATUS_FAILED;
 	o = options_of(in, &place);
 	r = inherit_list(in, &o.inherit);
+	r = r ?: map_ip_check(in);
 	if (r)
 		return r;
 	r = restore_run(&o, &root);

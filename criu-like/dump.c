@@ -181,13 +181,12 @@ static int write_rest(void *c)
 static int resume(void *c)
 {
 	struct dump *d = c;
-	int r = 0;
+	bool goes_on = d->opt->leave_running && !d->opt->leave_stopped;
+	int r = goes_on ? victim_release(d, VICTIM_RESUME) : 0;
 
-	if (d->opt->leave_running && !d->opt->leave_stopped)
-		r = victim_release(d, VICTIM_RESUME);
-	if (d->opt->leave_running && !d->opt->leave_stopped)
-		net_lock_lift(d);
 	d->stats.frozen_us = (time_now_ns() - d->stats.frozen_from_ns) / 1000;
+	if (goes_on)
+		net_lock_lift(d); /* milliseconds: the kernel waits for its readers */
 	return r;
 }
 

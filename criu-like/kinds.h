@@ -20,6 +20,7 @@
 	X(robust_list)     \
 	X(tid_address)     \
 	X(rseq)            \
+	X(ring_user)       \
 	X(comm)            \
 	X(numa)            \
 	X(membarrier)      \
@@ -37,6 +38,7 @@
 	X(itimers)
 
 #define FD_KINDS(X)  \
+	X(stub)      \
 	X(tty)       \
 	X(external)  \
 	X(memfd)     \
@@ -55,6 +57,8 @@
 	X(pidfd)     \
 	X(inotify)   \
 	X(fanotify)  \
+	X(io_uring)  \
+	X(bpf_map)   \
 	X(unix)      \
 	X(tcp)       \
 	X(udp)       \
@@ -64,7 +68,8 @@
 	X(socket)
 
 /* Kinds of mappings, in match order. */
-#define MEM_KINDS(X) X(special) X(aio) X(hugetlb) X(sysv_map) X(shmem) X(mapped_file) X(anon)
+#define MEM_KINDS(X) \
+	X(special) X(ring_mapping) X(aio) X(hugetlb) X(sysv_map) X(shmem) X(mapped_file) X(anon)
 
 /* Objects of namespaces, in the order in which they are made. */
 #define WORLD_KINDS(X) X(sysv_shm) X(sysv_sem) X(sysv_msg) X(mqueue_object)

@@ -34,12 +34,13 @@ struct settings {
 	/* what */
 	pid_t pid; /* 0: not given */
 	bool leave_running, leave_stopped, detach, sibling, shell_job, plan, json;
-	bool file_locks, link_remap, no_sync, statistics;
+	bool file_locks, link_remap, no_sync, statistics, cancel_requests;
+	const char *ext_unix_sk; /* NULL: not given; inodes of peers, "": all */
 	bool tcp_established, tcp_close, skip_in_flight;
 	unsigned int network_lock; /* enum network_lock */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* 0: not given */
-	option_list action_script, external, inherit_fd, map_ip;
+	option_list action_script, external, inherit_fd, map_ip, fd_policy;
 
 	/* under the name criu only */
 	bool no_default_config;

@@ -9,6 +9,8 @@ $(BUILD)/test/unit/%.pb-c.o: $(BUILD)/test/unit/%.pb-c.c
 	$(CC) $(CFLAGS) -I$(@D) -c -o $@ $<
 # The parser of the command line is a part of the tool, not of the library.
 $(BUILD)/test/unit/options: $(BUILD)/criu-like/options.o $(BUILD)/criu-like/option-table.o
+# What asks the engine of files about a name needs its kinds.
+$(BUILD)/test/unit/file-watch: $(BUILD)/criu-like/kinds.o
 $(BUILD)/test/unit/%: test/unit/%.c $(UNIT_PROTO_O) $(BUILD)/libtorpor.a
 	$(CC) $(CFLAGS) -iquote $(BUILD)/test/unit -iquote test/unit -MF $@.d -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) $(LIBS)
 
@@ -31,6 +33,7 @@ $(BUILD)/fuzz/libtorpor.a: $(FUZZ_O) $(PROTO_O) $(UNIT_PROTO_O) $(BUILD)/pie/blo
 	@rm -f $@
 	ar rcs $@ $^
 # The conductor of a restore is a part of the tool, not of the library.
+$(BUILD)/fuzz/proc-fdinfo: $(BUILD)/fuzz/obj/criu-like/kinds.o
 $(BUILD)/fuzz/restore-plan: $(patsubst %,$(BUILD)/fuzz/obj/criu-like/%.o,restore kinds show-images)
 $(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/fuzz/libtorpor.a
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -MF $@.d -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) $(LIBS)
@@ -46,7 +49,7 @@ fuzz: $(FUZZ)
 	done
 
 # --- test bodies: test/<dir>/NAME.c -> build/test/<dir>/NAME, each linked with test/lib -------------
-TEST_DIRS := tree task thread signal mem file fd sock tty ipc notify tool
+TEST_DIRS := tree task thread signal mem file fd sock tcp tty ipc notify tool
 TEST_C := $(foreach d,$(TEST_DIRS),$(wildcard test/$(d)/*.c)) $(wildcard test/matrix.c)
 TEST_BODIES := $(TEST_C:%.c=$(BUILD)/%)
 TEST_LIB_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/lib/*.c))

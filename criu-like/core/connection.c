@@ -101,10 +101,14 @@ static uint64_t remote_key(const struct nft_pair *p)
 	return end_key(p->v6, p->remote, p->remote_port);
 }
 
+bool connections_has(const struct connections *c, const struct nft_pair *p)
+{
+	return map_get(&c->by_pair, local_key(p), remote_key(p));
+}
+
 bool connections_both(const struct connections *c, const struct nft_pair *p)
 {
-	return map_get(&c->by_pair, local_key(p), remote_key(p)) &&
-	       map_get(&c->by_pair, remote_key(p), local_key(p));
+	return connections_has(c, p) && map_get(&c->by_pair, remote_key(p), local_key(p));
 }
 
 static int add(struct connections *c, const struct task *t, int number)
@@ -112,12 +116,16 @@ static int add(struct connections *c, const struct task *t, int number)
 	_close_ int fd = sys_pidfd_getfd(t->pidfd, number);
 	struct connection *n;
 	struct nft_pair pair;
-	int state = fd < 0 ? fd : connection_state(fd);
+	int state = fd < 0 ? fd : connection_state(fd), r;
 
 	if (fd < 0)
 		return fd;
-	if (state < 0 || state == TCP_LISTEN || state == TCP_CLOSE || connection_pair(fd, &pair))
+	if (state == -EPROTOTYPE || state == -ENOPROTOOPT || state == TCP_LISTEN ||
+	    state == TCP_CLOSE)
 		return 0; /* no TCP, or no connection */
+	r = state < 0 ? state : connection_pair(fd, &pair);
+	if (r)
+		return r;
 	n = vec_push(c->arena, &c->list);
 	*n = (struct connection){ pair, t, number };
 	map_put(&c->by_pair, local_key(&pair), remote_key(&pair), c);

@@ -25,6 +25,8 @@ struct stat;
 int connections_add(struct connections *c, const struct task *t, int number, const struct stat *st);
 /* All in the descriptor table of a task (proc_fd, pidfd). Both: 0 or -errno. */
 int connections_add_all(struct connections *c, const struct task *t);
+/* Whether this end is among them. */
+bool connections_has(const struct connections *c, const struct nft_pair *p);
 /* Whether both ends of the connection are among them. */
 bool connections_both(const struct connections *c, const struct nft_pair *p);
 /* The names of a connected socket: 0, -ENOTCONN, or another -errno. */

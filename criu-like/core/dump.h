@@ -13,15 +13,17 @@
 struct dump_options {
 	pid_t pid;
 	int images_fd, work_fd;
+	bool cancel_requests; /* of io_uring, in flight */
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
+	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes; "": all; NULL */
 	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
-	bool ext_unix_sk; /* datagram sockets may be connected to servers outside */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */
 	const char *pidfile;
 	const char *const *action_script; /* NULL-terminated */
 	const char *const *external;      /* NULL-terminated */
+	const char *const *fd_policy;     /* NULL-terminated: KIND=fail|close|null */
 };
 
 struct file_looks; /* core/file/file-look.c */
@@ -30,6 +32,7 @@ struct inode_space; /* core/file/inode.h: files by identity, ghosts, link remaps
 struct world; /* core/world.c */
 struct queue_seen;
 struct memory; /* core/memory/memory.h */
+struct rings; /* core/file/ring.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
 struct read_ahead; /* kernel/read-ahead.h */
@@ -61,6 +64,7 @@ struct dump {
 	struct share_guess *share_guess; /* NULL: nobody looked */
 	struct sleeps *sleeps; /* NULL: none known */
 	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
+	struct rings *rings; /* NULL: none met */
 	struct journal *journal;
 	struct tty_tree *ttys;
 	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */

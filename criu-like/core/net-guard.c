@@ -2,9 +2,9 @@
  * Reading a connection needs repair mode (TCP_REPAIR), and reading a queue of datagrams a moving
  * offset (SO_PEEK_OFF). Both are states of the target's own socket and would outlive a tool that is
  * killed in these microseconds. So a second process stands by: it sleeps until the kernel tells it
- * that the tool died (PDEATHSIG), mends the socket that a shared page names, and ends. It shares
- * the descriptor table, so the network lock, which lies in a descriptor, lasts until then. It makes
- * no difference when both are killed at once.
+ * that the tool died (PDEATHSIG), mends the socket that a shared page names, and ends. It takes its
+ * own copy of the socket then, and holds nothing else of the tool but the descriptor that the
+ * network lock lives by: so that lasts until then. Both killed at once leave the socket as it is.
  */
 #include "core/net-guard.h"
 
@@ -22,9 +22,11 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
+#include "core/net-lock.h"
 #include "kernel/clone.h"
+#include "kernel/descriptor.h"
 #include "kernel/signal.h"
-#include "kernel/sys.h"
 
 enum { REPAIR_OFF_SILENT = -1, SIGNAL_OF_DEATH = SIGUSR1, PAGE_BYTES = 4096 };
 
@@ -43,24 +45,43 @@ static int set(int fd, int level, int name, int value)
 	return (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof(value));
 }
 
-int net_guard_mend(const struct net_guarded *g)
+int net_guard_mend(int fd, const struct net_guarded *g)
 {
 	int r, e;
 
 	if (!g->repair)
-		return set(g->fd, SOL_SOCKET, SO_PEEK_OFF, g->peek);
-	r = set(g->fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_SILENT);
-	e = set(g->fd, SOL_SOCKET, SO_REUSEADDR, g->reuse);
+		return set(fd, SOL_SOCKET, SO_PEEK_OFF, g->peek);
+	r = set(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_SILENT);
+	e = set(fd, SOL_SOCKET, SO_REUSEADDR, g->reuse);
 	r = r ? r : e;
-	e = g->peek < 0 ? 0 : set(g->fd, SOL_SOCKET, SO_PEEK_OFF, g->peek);
+	e = g->peek < 0 ? 0 : set(fd, SOL_SOCKET, SO_PEEK_OFF, g->peek);
 	return r ? r : e;
 }
 
-static _Noreturn void watch(struct guard_page *page, pid_t tool)
+/* Nobody is left to be told of a failure. */
+static void mend_alone(const struct net_guarded *g)
+{
+	_close_ int pidfd = (int)sys(SYS_pidfd_open, g->pid, 0);
+	_close_ int fd = pidfd < 0 ? -1 : sys_pidfd_getfd(pidfd, g->number);
+
+	if (fd >= 0)
+		(void)net_guard_mend(fd, g);
+}
+
+/* Locks on files of the tool end with the tool. */
+static void close_others(int keep)
+{
+	if (keep > 0)
+		(void)sys_close_range(0, (unsigned int)keep - 1, 0); /* cannot fail */
+	(void)sys_close_range((unsigned int)(keep + 1), ~0u, 0);     /* as above */
+}
+
+static _Noreturn void watch(struct guard_page *page, pid_t tool, int lock)
 {
 	const uint64_t death = SIGNAL_BIT(SIGNAL_OF_DEATH);
 
 	(void)signal_set_mask(~0ull); /* what else could be done */
+	close_others(lock);
 	if (sys(SYS_prctl, PR_SET_PDEATHSIG, SIGNAL_OF_DEATH) < 0)
 		_exit(1);
 	__atomic_store_n(&page->ready, 1, __ATOMIC_RELEASE);
@@ -69,7 +90,7 @@ static _Noreturn void watch(struct guard_page *page, pid_t tool)
 		(void)sys(SYS_rt_sigtimedwait, &death, NULL, NULL,
 			  sizeof(death)); /* judged above */
 	if (__atomic_load_n(&page->used, __ATOMIC_ACQUIRE))
-		(void)net_guard_mend(&page->it); /* nobody is left to be told */
+		mend_alone(&page->it);
 	_exit(0);
 }
 
@@ -85,7 +106,7 @@ static int wait_until_ready(struct net_guard *g)
 	return 0;
 }
 
-static int start(struct dump *d)
+static int start(struct dump *d, int lock)
 {
 	struct net_guard *g = arena_new(&d->arena, struct net_guard);
 	long p = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -96,9 +117,9 @@ static int start(struct dump *d)
 	if (p < 0)
 		return fail(p, "map a page");
 	g->page = (void *)p;
-	g->pid = (pid_t)clone_process(0, CLONE_FILES, 0);
+	g->pid = (pid_t)clone_process(0, 0, 0);
 	if (!g->pid)
-		watch(g->page, tool);
+		watch(g->page, tool, lock);
 	r = g->pid < 0 ? g->pid : wait_until_ready(g);
 	if (r)
 		return fail(r, "start a process to guard the sockets");
@@ -108,7 +129,7 @@ static int start(struct dump *d)
 
 int net_guard_set(struct dump *d, const struct net_guarded *g)
 {
-	int r = d->guard ? 0 : start(d);
+	int r = d->guard ? 0 : start(d, net_lock_socket(d));
 
 	if (r)
 		return r;
@@ -129,7 +150,8 @@ void net_guard_end(struct dump *d)
 	d->guard = NULL;
 	if (!g)
 		return;
-	(void)sys(SYS_kill, g->pid, SIGKILL);		     /* our own child */
-	(void)sys(SYS_wait4, g->pid, NULL, __WALL, NULL);    /* as above */
+	/* Our own child; should it live on for any reason, it ends when we do. */
+	if (!sys(SYS_kill, g->pid, SIGKILL) || !sys(SYS_kill, g->pid, SIGKILL))
+		(void)sys(SYS_wait4, g->pid, NULL, __WALL, NULL); /* as above */
 	(void)sys(SYS_munmap, (void *)g->page, PAGE_BYTES); /* our own page */
 }

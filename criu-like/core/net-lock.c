@@ -153,6 +153,11 @@ void net_lock_lift(struct dump *d)
 		fd_close(&d->lock->socket);
 }
 
+int net_lock_socket(const struct dump *d)
+{
+	return d->lock ? d->lock->socket : -1;
+}
+
 static int raise_limit(void)
 {
 	struct rlimit limit;
@@ -209,6 +214,11 @@ void net_lock_silence(struct dump *d)
 		(void)sys_close(*fd); /* the last of its descriptors */
 	}
 	d->lock->copy.n = 0;
+}
+
+bool net_lock_covers(const struct dump *d, const struct nft_pair *p)
+{
+	return d->lock && connections_has(&d->lock->all, p);
 }
 
 bool net_lock_inside(struct dump *d, const struct nft_pair *p)

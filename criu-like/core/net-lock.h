@@ -15,10 +15,14 @@ enum { NET_LOCK_MARK = 0xC114 };
 int net_lock_dump(struct dump *d);
 /* The tree goes on: so do its connections. */
 void net_lock_lift(struct dump *d);
+/* The descriptor that the lock lives by; -1: none. */
+int net_lock_socket(const struct dump *d);
 /* Before the tree is killed: from here on the lock outlives the tool. */
 int net_lock_keep(struct dump *d);
 /* The tree is gone: its connections end without a packet. */
 void net_lock_silence(struct dump *d);
+/* Whether it covers this connection, for which a task must have a descriptor. */
+bool net_lock_covers(const struct dump *d, const struct nft_pair *p);
 /* Whether the tree holds both ends; known before the freeze as well. */
 bool net_lock_inside(struct dump *d, const struct nft_pair *p);
 

@@ -177,6 +177,12 @@ static int add_at(int set, const EpollItem *i, int fd)
 	return r < 0 ? r : back < 0 ? back : 0;
 }
 
+/* Closing, which its owner chose, would have taken it out; /dev/null cannot be watched. */
+static bool is_given_up(const struct fd_obj *target)
+{
+	return target->kind->is_absent;
+}
+
 static int finish(struct self *s, const struct fd_obj *obj, int fd)
 {
 	const Epoll *m = obj->msg;
@@ -184,7 +190,8 @@ static int finish(struct self *s, const struct fd_obj *obj, int fd)
 	for (int disarmed = 1; disarmed >= 0; disarmed--) /* those that must fire come first */
 		for (size_t i = 0; i < m->n_item; i++) {
 			const struct fd_obj *target = files_find(s->r, m->item[i]->ofd);
-			int r = is_disarmed(m->item[i]) != disarmed || target->in_blob
+			bool none = target->in_blob || is_given_up(target);
+			int r = is_disarmed(m->item[i]) != disarmed || none
 					? 0
 					: add_at(fd, m->item[i], target->fd);
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "core/queue.h"
 #include "core/world.h"
@@ -38,7 +39,7 @@ struct letter {
 
 /* What a process of its own takes out and puts back; shared with it. */
 struct bag {
-	uint32_t n;
+	uint32_t n, returned;
 	char letter[]; /* as many as the queue has room for, each with room for the longest */
 };
 
@@ -46,7 +47,7 @@ static struct letter *letter_at(struct bag *b, const struct mq_attr *a, uint32_t
 {
 	size_t each = (sizeof(struct letter) + (size_t)a->mq_msgsize + 7) & ~(size_t)7;
 
-	return (struct letter *)(b->letter + 4 + i * each);
+	return (struct letter *)(b->letter + i * each);
 }
 
 static size_t bag_bytes(const struct mq_attr *a)
@@ -91,10 +92,23 @@ static pid_t find_user(struct arena *a, const struct tree *tree, const struct st
 	return 0;
 }
 
+static int give_back(int fd, const struct mq_attr *a, struct bag *b)
+{
+	for (; b->returned < b->n; b->returned++) {
+		const struct letter *l = letter_at(b, a, b->returned);
+		long r = sys(SYS_mq_timedsend, fd, l->text, l->len, l->priority, NULL);
+
+		if (r)
+			return (int)r;
+	}
+	return 0;
+}
+
 static _Noreturn void take_and_return(int fd, const struct mq_attr *a, struct bag *b)
 {
 	long n = signal_set_mask(~0ull);
 
+	fault_off();
 	for (b->n = 0; b->n < a->mq_maxmsg; b->n++) {
 		struct letter *l = letter_at(b, a, b->n);
 
@@ -103,13 +117,7 @@ static _Noreturn void take_and_return(int fd, const struct mq_attr *a, struct ba
 			break;
 		l->len = (uint32_t)n;
 	}
-	for (uint32_t i = 0; i < b->n; i++) {
-		const struct letter *l = letter_at(b, a, i);
-
-		if (sys(SYS_mq_timedsend, fd, l->text, l->len, l->priority, NULL))
-			_exit(1);
-	}
-	_exit(0);
+	_exit(give_back(fd, a, b) != 0);
 }
 
 static int read_messages(int fd, const struct mq_attr *a, struct bag *b)
@@ -123,6 +131,8 @@ static int read_messages(int fd, const struct mq_attr *a, struct bag *b)
 	if (pid < 0)
 		return fail(pid, "start a process that reads a message queue");
 	r = signal_reap((pid_t)pid, false, &status);
+	if (r >= 0 && status)
+		r = give_back(fd, a, b); /* somebody killed it */
 	if (r < 0 || status)
 		return fail(r < 0 ? r : -EIO, "read a message queue and put its messages back");
 	return 0;

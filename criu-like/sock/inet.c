@@ -24,6 +24,7 @@
 #include "kernel/descriptor.h"
 #include "kernel/interface.h"
 #include "sock/inet-member.h"
+#include "sock/inet-map.h"
 #include "sock/socket-options.h"
 
 enum { FLOW_LABEL_MASK = 0x000fffff };
@@ -382,7 +383,8 @@ static int plan_device(struct restore *r, const char *object, const Inet *m)
 	int index;
 
 	for (size_t i = 0; i < m->n_option; i++)
-		if (m->option[i]->level == SOL_SOCKET && m->option[i]->name == SO_BINDTODEVICE)
+		if (m->option[i]->level == SOL_SOCKET && m->option[i]->name == SO_BINDTODEVICE &&
+		    m->option[i]->value.len)
 			memcpy(name, m->option[i]->value.data, m->option[i]->value.len);
 	index = name[0] ? interface_index(name) : 0;
 	if (index != -ENODEV)
@@ -402,8 +404,12 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 		e = socket_options_plan(r, o, m->n_option, m->option);
 	if (!e)
 		e = inet_members_plan(r, o, m);
-	if (e || !m->local)
+	if (e)
 		return e;
+	inet_map(r, m->local);
+	inet_map(r, m->peer);
+	if (!m->local)
+		return 0;
 	object = arena_printf(&r->arena, "%s socket %s", o->kind->name,
 			      inet_text(&r->arena, m->local));
 	device = plan_device(r, object, m);
@@ -414,10 +420,11 @@ int inet_plan(struct restore *r, const struct fd_obj *o, Inet *m)
 	e = try_name(m, device, is_connection(m) ? -1 : reuse);
 	if (e == -EADDRNOTAVAIL)
 		return refuse(&r->blockers, 0, object, "this host does not have its address",
-			      "give the address to an interface");
+			      "give the address to an interface, or use another with --map-ip");
 	if (e == -EADDRINUSE)
 		return refuse(&r->blockers, 0, object, "its port is in use",
-			      "end the process that uses it (ss -anp)");
+			      "end the process that uses it, or wait for a minute if it has ended "
+			      "(ss -anp)");
 	return 0;
 }
 

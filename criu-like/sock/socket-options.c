@@ -103,13 +103,14 @@ static void add(struct dump *d, size_t *n, SocketOption ***list, const SocketOpt
 	(*list)[(*n)++] = copy;
 }
 
-/* Or was, before it was closed. */
-static bool is_connected(int fd)
+/* Or was, before it was closed: 1, 0, -errno. */
+static int is_connected(int fd)
 {
 	sa_family_t family;
 	uint32_t len = sizeof(family);
+	int r = (int)sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &family, &len);
 
-	return !sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &family, &len);
+	return r == -ENOTCONN ? 0 : r ? r : 1;
 }
 
 /* Streams cannot set them; accepted ones show what the first packet had. */
@@ -135,8 +136,9 @@ static int ask_one(struct dump *d, struct fd_probe *p, const struct socket_optio
 	if (len > row->bytes)
 		return fail(-EPROTO, "descriptor %d: %s has %" PRIu32 " bytes", p->number,
 			    row->text, len);
-	if (row->trait == SOCKET_UNCONNECTED && is_connected(p->fd))
-		return 0;
+	r = row->trait == SOCKET_UNCONNECTED ? is_connected(p->fd) : 0;
+	if (r)
+		return r < 0 ? fail(r, "descriptor %d: ask whether it is connected", p->number) : 0;
 	if (row->trait == SOCKET_REFUSED)
 		return len && o->value.data[0]
 			       ? fd_refuse(d, p,
@@ -171,7 +173,8 @@ int socket_options_dump(struct dump *d, struct fd_probe *p, size_t *ret_n, Socke
 	for (const struct socket_option_row *row = socket_option_table; row->text; row++) {
 		SocketOption o = SOCKET_OPTION__INIT;
 
-		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)))
+		if (!applies(row->level, &t) || (t.type == SOCK_STREAM && is_multicast(row)) ||
+		    (t.protocol == MPTCP_PROTOCOL && row->trait == SOCKET_REFUSED)) /* its own */
 			continue;
 		o.level = row->level;
 		o.name = row->name;

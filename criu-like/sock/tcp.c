@@ -32,6 +32,7 @@
 #include "kernel/descriptor.h"
 #include "sock/inet.h"
 #include "sock/socket-options.h"
+#include "sock/tcp-queue.h"
 #include "sock/tcp-repair.h"
 
 enum {
@@ -65,15 +66,17 @@ static int ask(const struct fd_probe *p, struct tcp_info *ret)
 }
 
 /* getpeername(2) tells it only while there is a connection. */
-static InetName *peer_of(struct arena *a, int fd)
+static int peer_of(struct dump *d, const struct fd_probe *p, InetName **ret)
 {
 	union inet_address name = { 0 };
-	bool v6 = socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
+	bool v6 = socket_int(p->fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
 	uint32_t len = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	long r = sys(SYS_getsockopt, p->fd, SOL_SOCKET, SO_PEERNAME, &name, &len);
 
-	if (sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, &name, &len))
-		return NULL;
-	return inet_name(a, &name);
+	if (r && r != -ENOTCONN)
+		return fail(r, "descriptor %d: ask for the other end of its connection", p->number);
+	*ret = r ? NULL : inet_name(&d->arena, &name);
+	return 0;
 }
 
 static bool has_packets(uint32_t state)
@@ -85,7 +88,8 @@ static bool has_packets(uint32_t state)
 static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 {
 	struct nft_pair pair;
-	InetName *peer;
+	InetName *peer = NULL;
+	int r;
 
 	if (!has_packets(state) || d->opt->tcp_close)
 		return 0;
@@ -99,7 +103,9 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 	if (d->opt->tcp_established ||
 	    (!connection_pair(p->fd, &pair) && net_lock_inside(d, &pair)))
 		return 0;
-	peer = peer_of(&d->arena, p->fd);
+	r = peer_of(d, p, &peer);
+	if (r)
+		return r;
 	return fd_refuse(d, p,
 			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
 				      peer ? inet_text(&d->arena, peer) : "somebody"),
@@ -161,12 +167,22 @@ static void forget(Tcp *m)
 static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	int r = refuse_connection(d, p, m->state);
+	struct nft_pair pair;
 
 	if (r)
 		return r;
 	if (d->opt->tcp_close && has_packets(m->state)) {
 		forget(m);
 		return 0;
+	}
+	if (has_packets(m->state)) {
+		r = connection_pair(p->fd, &pair);
+		if (r)
+			return fail(r, "descriptor %d: ask for both ends of its connection",
+				    p->number);
+		if (!net_lock_covers(d, &pair))
+			return fd_refuse(d, p, "this connection is in the queue of a socket only",
+					 "receive its descriptor before the dump");
 	}
 	r = tcp_repair_dump(d, p, m);
 	if (!r)
@@ -187,7 +203,13 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 		r = inet_dump(d, p, m->inet);
 	if (r)
 		return r;
-	m->inet->peer = m->state == STATE_LISTEN ? NULL : peer_of(&d->arena, p->fd);
+	m->inet->peer = NULL;
+	if (m->state != STATE_LISTEN)
+		r = peer_of(d, p, &m->inet->peer);
+	if (!r && has_packets(m->state) && !m->inet->peer)
+		r = fail(-EPROTO, "descriptor %d: its connection has no other end", p->number);
+	if (r)
+		return r;
 	m->shutdown = shutdown_of(p, m->state, m->inet->peer);
 	if (m->state == STATE_LISTEN)
 		return dump_listener(d, p, &info, m);
@@ -242,6 +264,12 @@ static int plan(struct restore *r, struct fd_obj *o)
 		return e;
 	if (r->opt && r->opt->tcp_close && has_packets(m->state))
 		forget(m);
+	if (m->connection && m->connection->has_content) {
+		e = tcp_queue_check(r, m->connection);
+		if (e)
+			return e;
+		o->shared = true; /* the coordinator has the page stores open */
+	}
 	e = inet_plan(r, o, m->inet);
 	if (!e && has_packets(m->state))
 		want_lock(r, m->inet);
@@ -279,9 +307,28 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 /* --- open ----------------------------------------------------------------------------------------
  */
 
-static int make_connection(int fd, const Tcp *m)
+/* With the bytes of its queues at hand. */
+static int fill_connection(struct opener *o, int fd, const Tcp *m)
 {
+	TcpConnection c = *m->connection;
+	struct tcp_queue q = { 0 };
 	union inet_address local, peer;
+	Tcp filled = *m;
+	int r = tcp_queue_load(o->r, &c, &q);
+
+	c.send = (ProtobufCBinaryData){ q.send_len, q.send };
+	c.receive = (ProtobufCBinaryData){ q.receive_len, q.receive };
+	filled.connection = &c;
+	(void)inet_address(m->inet->local, &local);
+	(void)inet_address(m->inet->peer, &peer);
+	if (!r)
+		r = tcp_repair_restore(fd, &filled, &local.any, &peer.any);
+	tcp_queue_done(&q);
+	return r;
+}
+
+static int make_connection(struct opener *o, int fd, const Tcp *m)
+{
 	int r = socket_buffers_enlarge(fd);
 
 	if (r)
@@ -289,15 +336,13 @@ static int make_connection(int fd, const Tcp *m)
 	r = tcp_repair_begin(fd);
 	if (r)
 		return fail(r, "begin to make a connection");
-	(void)inet_address(m->inet->local, &local);
-	(void)inet_address(m->inet->peer, &peer);
 	r = inet_bind(fd, m->inet);
-	return r ? r : tcp_repair_restore(fd, m, &local.any, &peer.any);
+	return r ? r : fill_connection(o, fd, m);
 }
 
-static int make_socket(int fd, const Tcp *m)
+static int make_socket(struct opener *o, int fd, const Tcp *m)
 {
-	int r = m->connection ? make_connection(fd, m) : inet_bind(fd, m->inet);
+	int r = m->connection ? make_connection(o, fd, m) : inet_bind(fd, m->inet);
 
 	if (!r && m->state == STATE_LISTEN) {
 		r = (int)sys(SYS_listen, fd, m->backlog);
@@ -317,9 +362,8 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 {
 	const Tcp *m = obj->msg;
 	_close_ int fd = inet_make(m->inet);
-	int r = fd < 0 ? fd : make_socket(fd, m);
+	int r = fd < 0 ? fd : make_socket(o, fd, m);
 
-	(void)o;
 	if (!r)
 		r = inet_complete(fd, m->inet, obj->ofd);
 	if (r)
@@ -338,11 +382,13 @@ static int stage(struct prog *p, const struct stage_at *at, const struct fd_obj 
 	return 0;
 }
 
+/* It is too late for failures: what does not work is tried twice, and told. */
 static void put_back(int fd, const Inet *m, int name)
 {
 	int value = socket_option_int(m->n_option, m->option, (const int[]){ SOL_SOCKET, name }, 0);
 
-	if (socket_set_int(fd, SOL_SOCKET, name, value))
+	if (socket_set_int(fd, SOL_SOCKET, name, value) &&
+	    socket_set_int(fd, SOL_SOCKET, name, value))
 		log_warn("socket option %d of a connection is lost", name);
 }
 
@@ -352,7 +398,7 @@ static void last(const struct fd_obj *obj, int fd)
 
 	if (!m->connection)
 		return;
-	if (m->state != STATE_SYN_SENT && tcp_repair_end(fd, true))
+	if (m->state != STATE_SYN_SENT && tcp_repair_end(fd, true) && tcp_repair_end(fd, true))
 		log_warn("a connection cannot leave its repair mode");
 	put_back(fd, m->inet, SO_REUSEADDR);
 	put_back(fd, m->inet, SO_REUSEPORT);

@@ -118,7 +118,7 @@ static int peek_one(struct dump *d, struct fd_probe *p, Udp *m, uint8_t *buf)
 int udp_queue_dump(struct dump *d, struct fd_probe *p, Udp *m)
 {
 	int events = socket_events(p, POLLIN | POLLERR);
-	struct net_guarded before = { .fd = p->fd,
+	struct net_guarded before = { .pid = p->task->pid, .number = p->number,
 				      .peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF) };
 	uint8_t buf[DATAGRAM_BYTES];
 	int r, e;
@@ -142,8 +142,8 @@ int udp_queue_dump(struct dump *d, struct fd_probe *p, Udp *m)
 	r = r ? fail(r, "descriptor %d: look into the queue", p->number) : 1;
 	while (r > 0)
 		r = peek_one(d, p, m, buf);
-	e = net_guard_mend(&before);
-	e = e ? net_guard_mend(&before) : 0; /* no fault may leave it changed */
+	e = net_guard_mend(p->fd, &before);
+	e = e ? net_guard_mend(p->fd, &before) : 0; /* no fault may leave it changed */
 	net_guard_clear(d);
 	return e && !r ? fail(e, "descriptor %d: put SO_PEEK_OFF back", p->number) : r;
 }

@@ -253,7 +253,7 @@ class Case:
     def hashes(self, images):
         out = {}
         for name in sorted(os.listdir(images)):
-            if name.endswith(".img"):
+            if name.endswith((".img", ".late")):
                 with open(os.path.join(images, name), "rb") as f:
                     out[name] = hashlib.sha256(f.read()).hexdigest()
         return out

@@ -64,6 +64,8 @@ def connected(s):
 
 def option_lines(fd, s):
     for level, numbers in LEVELS.items():
+        if s.family == socket.AF_UNIX and level != socket.SOL_SOCKET:
+            continue            # it has no others, and asking takes time
         for number in numbers:
             if number in UNSTABLE.get(level, ()):
                 continue
@@ -74,9 +76,12 @@ def option_lines(fd, s):
             if (level, number) == (socket.IPPROTO_IPV6, 26) and s.type == socket.SOCK_STREAM and connected(s):
                 continue    # IPV6_V6ONLY: a socket with a name has it, a connected one does not care
             try:
-                yield f"option {level}:{number} {s.getsockopt(level, number, 256).hex()}"
+                value = s.getsockopt(level, number, 256)
             except OSError:
                 continue
+            if (level, number) == (socket.SOL_SOCKET, socket.SO_RCVLOWAT) and not any(value):
+                value = struct.pack("I", 1)     # what multipath TCP leaves as 0 means, and is set as, 1
+            yield f"option {level}:{number} {value.hex()}"
 
 
 def name_lines(fd, s):
@@ -120,7 +125,11 @@ def events(fd):
 def state_lines(fd, s):
     yield f"unread {number(fd, 0x541B)} unsent {number(fd, 0x5411)} events {events(fd):#x}"
     if s.type == socket.SOCK_STREAM and s.family in INET:
-        yield f"tcp state {s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]}"
+        info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+        agreed = f" timestamps, sack, scale {info[5] & 7} by {info[6]:#x}" if connected(s) and info[0] != 7 else ""
+        yield f"tcp state {info[0]}{agreed}"
+        if connected(s):
+            yield f"tcp peer {s.getsockopt(socket.SOL_SOCKET, 28, 28 if s.family == socket.AF_INET6 else 16).hex()}"
 
 
 def control_text(level, kind, data):
@@ -166,6 +175,8 @@ def queue_lines(fd, s):
     """Everything that waits. The offset of looking (SO_PEEK_OFF) is put back."""
     if not events(fd) & select.POLLIN:
         return              # a look at an empty netlink socket would go on with its dump
+    if s.family == socket.AF_UNIX and events(fd) & select.POLLERR:
+        return              # a look would take the error
     try:
         before = s.getsockopt(socket.SOL_SOCKET, SO_PEEK_OFF)
         s.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)

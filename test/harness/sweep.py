@@ -27,7 +27,7 @@ def digest(directory):
     """The images by name and content; logs, pid files and journals are none."""
     out = {}
     for name in sorted(os.listdir(directory)):
-        if name.endswith(".img"):
+        if name.endswith((".img", ".late")):
             with open(os.path.join(directory, name), "rb") as f:
                 out[name] = hashlib.blake2b(f.read()).hexdigest()
     return out
@@ -194,7 +194,7 @@ class Sweep(case.Case):
             proc.until(lambda: not any(proc.read(f"/proc/{p}/comm").strip() == "torpor" and self.alive(p)
                                        for p in proc.children(os.getpid())), 5)
             if self.committed():
-                proc.until(lambda: not all(self.alive(p) for p in self.tree), 0.1)
+                proc.until(lambda: not any(proc.condemned(p) for p in self.tree), 5)
         gone = [p for p in self.tree if not self.alive(p)]
         if gone and self.committed():
             self.end_tree()             # the order to kill had been given: the checkpoint is what counts
@@ -240,7 +240,7 @@ class Sweep(case.Case):
         if digest(self.images) != hashes:
             raise Violation("the images were changed")
         left = [f for f in self.files() if f not in self.own_files]
-        left += [f for f in os.listdir(self.images) if not f.endswith(".img")]
+        left += [f for f in os.listdir(self.images) if not f.endswith((".img", ".late"))]
         self.counts["leftover"] += bool(left)
         if left and code > 0 and "journal" not in left:
             raise Violation(f"a restore that failed left {left}")

@@ -3,8 +3,8 @@
  */
 #include "factory.h"
 
-static const struct factory *const tables[] = {file_factories, event_factories, socket_factories,
-					     ipc_factories};
+static const struct factory *const tables[] = {file_factories, event_factories, notify_factories,
+					     socket_factories, ipc_factories};
 
 const struct factory *factory_find(bool (*fn)(const struct factory *, void *), void *arg)
 {

@@ -23,8 +23,8 @@ struct factory {
 	const char *refused; /* the tool does not save it yet: words of its refusal, no blanks */
 };
 
-extern const struct factory file_factories[], event_factories[], socket_factories[],
-	ipc_factories[];
+extern const struct factory file_factories[], event_factories[], notify_factories[],
+	socket_factories[], ipc_factories[];
 
 /* Calls fn for every factory of all tables; fn gives true to stop. Gives the factory it stopped at,
  * or NULL. */

@@ -41,6 +41,8 @@ static const struct row rows[] = {
 	{ ON_DUMP, "-v4 --verbosity=1", "verbosity=1" },
 	{ ON_DUMP, "--verbosity", "verbosity=3" },
 	{ ON_DUMP, "--ghost-limit 5M", "ghost_limit_bytes=5242880" },
+	{ ON_DUMP, "--cancel-requests --fd-policy a=close --fd-policy b=null",
+	  "cancel_requests fd_policy=a=close,b=null" },
 	{ ON_DUMP, "--ghost-limit=7", "ghost_limit_bytes=7" },
 	{ ON_DUMP, "--ghost-limit 2g", "ghost_limit_bytes=2147483648" },
 	{ ON_DUMP, "--ghost-limit 1K1",
@@ -78,7 +80,8 @@ static const struct row rows[] = {
 	  "images_dir=d pid=5 verbosity=6 log_file=dump.log [dump]" },
 	{ CRIU_DUMP, "-t 5 dump -v4", "pid=5 verbosity=4 [dump]" },
 	{ CRIU_DUMP, "--tcp-established --no-tcp-established --tcp-close", "tcp_close" },
-	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft", "" },
+	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft",
+	  "ext_unix_sk=3" },
 	{ CRIU_DUMP, "-M a:b --external mnt[x]:y --veth-pair a=b -r /x -L /y",
 	  "external=mnt[x]:y" },
 	{ CRIU_DUMP, "--freeze-cgroup /x --track-mem --cpu-cap=none --evasive-devices", "" },
@@ -170,6 +173,8 @@ static void describe_flags(struct text *t, const struct settings *s)
 	add_flag(t, "json", s->json);
 	add_flag(t, "file_locks", s->file_locks);
 	add_flag(t, "link_remap", s->link_remap);
+	add_text(t, "ext_unix_sk", s->ext_unix_sk);
+	add_flag(t, "cancel_requests", s->cancel_requests);
 	add_flag(t, "tcp_established", s->tcp_established);
 	add_flag(t, "tcp_close", s->tcp_close);
 	add_flag(t, "skip_in_flight", s->skip_in_flight);
@@ -184,6 +189,7 @@ static void describe(struct text *t, const struct settings *s, const option_list
 	describe_flags(t, s);
 	add_list(t, "action_script", &s->action_script);
 	add_list(t, "external", &s->external);
+	add_list(t, "fd_policy", &s->fd_policy);
 	add_list(t, "inherit_fd", &s->inherit_fd);
 	add_list(t, "map_ip", &s->map_ip);
 	add_list(t, "config", &s->config);

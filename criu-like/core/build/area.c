@@ -45,9 +45,10 @@ int area_map(struct restore *r)
 	size_t code = (size_t)(blob_end - blob_start);
 	long p;
 
-	r->area_len = (r->area_len + 4095) & ~4095ull;
+	/* Nothing else may be mapped in the hole while rings look for their places. */
+	r->area_len = memory_has_rings(r) ? hole_bytes : (r->area_len + 4095) & ~4095ull;
 	p = sys(SYS_mmap, r->area_base, r->area_len, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	if (p < 0)
 		return fail(p, "map the area of %lu bytes at %lx", r->area_len, r->area_base);
 	r->area = (char *)p;

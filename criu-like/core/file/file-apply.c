@@ -271,6 +271,15 @@ static struct prog_arg take(struct prog *p, const struct planned *o)
 }
 
 /* What can be opened only now takes the numbers that something else kept for it. */
+static bool opens_here(const struct stage_at *at, const struct file_table *t,
+		       const struct planned *o)
+{
+	pid_t leader = at->task->thread.v[0]->tid;
+	pid_t in = o->first == t && o->o.in_thread ? o->o.in_thread : leader;
+
+	return at->thread->tid == in;
+}
+
 static void open_again(struct prog *p, const struct stage_at *at, const struct file_table *t,
 		       size_t first)
 {
@@ -278,6 +287,8 @@ static void open_again(struct prog *p, const struct stage_at *at, const struct f
 	bool own = o->first == t, taken = is_taken(at->r, o);
 	struct prog_arg fd;
 
+	if (!opens_here(at, t, o))
+		return;
 	if (at->stage != (own && taken ? STAGE_THREAD : STAGE_SIGNALS))
 		return;
 	for (size_t i = 0; i < first; i++)
@@ -290,6 +301,15 @@ static void open_again(struct prog *p, const struct stage_at *at, const struct f
 			prog_call(p, SYS_dup3, fd, t->msg->entry[i]->number,
 				  t->msg->entry[i]->cloexec ? O_CLOEXEC : 0);
 	prog_call(p, SYS_close, fd);
+}
+
+void files_stage_thread(struct prog *p, const struct stage_at *at)
+{
+	struct file_table *t = graph_table(at->r->files, at->task->files);
+
+	for (size_t i = 0; t && i < t->msg->n_entry; i++)
+		if (t->entry[i]->o.in_blob && t->entry[i]->inherited < 0)
+			open_again(p, at, t, i);
 }
 
 int files_stage(struct prog *p, const struct stage_at *at)

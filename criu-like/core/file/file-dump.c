@@ -67,7 +67,9 @@ const char *fd_text(struct dump *d, struct fd_probe *p)
 
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy)
 {
-	return refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
+	return file_give_up(d, p, reason)
+		       ? -ENOTSUP
+		       : refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
 void files_space_init(struct dump *d)
@@ -93,6 +95,12 @@ void files_space_init(struct dump *d)
 /* --- one descriptor ------------------------------------------------------------------------------
  */
 
+/* Nothing was stopped yet: what was there may be closed now, which is nothing to speak of. */
+static bool is_running(const struct dump *d)
+{
+	return !d->tree.task.n;
+}
+
 static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 {
 	struct span text = { buf, 0 };
@@ -103,6 +111,8 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 
 	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
 	fd = sys_openat(d->files->fdinfo_dir, name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd == -ENOENT && is_running(d))
+		return fd;
 	if (fd < 0)
 		return fail(fd, "descriptor %d: open its fdinfo", p->number);
 	n = sys_read(fd, buf, size - 1);
@@ -135,6 +145,8 @@ static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size
 		p->mnt_id = g->mnt_id;
 	} else {
 		p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
+		if (p->fd < 0 && is_running(d))
+			return -ENOENT;
 		if (p->fd < 0)
 			return fail(p->fd, "copy descriptor %d", p->number);
 		r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
@@ -213,16 +225,17 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 
 	if (!d->files)
 		files_space_init(d);
-	r = sys_pidfd_getfd(t->pidfd, (int)number);
-	if (r < 0)
-		return 0;
-	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
-	r = r ?: probe(d, &p, false, buf, sizeof(buf));
-	if (!r) {
+	if (r)
+		return r;
+	r = probe(d, &p, false, buf, sizeof(buf));
+	if (r == -ENOENT)
+		r = 0;
+	else if (!r) {
 		const struct fd_kind *k = find_kind(d, &p, &index);
 
 		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
+		r = p.policy != FD_POLICY_FAIL && r == -ENOTSUP ? 0 : r;
 	}
 	copy_done(d, &p);
 	return r;
@@ -283,6 +296,17 @@ static int write_ofd(struct dump *d, struct fd_probe *p, const struct fd_kind *k
 	return image_append(d->files->ofd_image, p->id, &msg.base);
 }
 
+/* What was given up matches the one kind that stands for it. */
+static int write_stub(struct dump *d, struct fd_probe *p, struct fd_seen *s)
+{
+	size_t index = 0;
+	int r;
+
+	s->kind = find_kind(d, p, &index);
+	r = write_kind(d, p, s->kind, index);
+	return r ? r : write_ofd(d, p, s->kind);
+}
+
 static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *s)
 {
 	const struct fd_kind *k;
@@ -291,8 +315,10 @@ static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *
 
 	p->id = s->id;
 	k = find_kind(d, p, &index);
-	if (!k)
-		return refuse_unknown(d, p);
+	if (!k) {
+		r = refuse_unknown(d, p);
+		return p->policy == FD_POLICY_FAIL ? r : write_stub(d, p, s);
+	}
 	s->kind = k;
 	if (k->dump_last) {
 		*vec_push(&d->arena, &d->files->late) =
@@ -300,7 +326,8 @@ static int dump_description(struct dump *d, struct fd_probe *p, struct fd_seen *
 		return 0;
 	}
 	r = write_kind(d, p, k, index);
-	return r ? r : write_ofd(d, p, k);
+	r = r ? r : write_ofd(d, p, k);
+	return r == -ENOTSUP && p->policy != FD_POLICY_FAIL ? write_stub(d, p, s) : r;
 }
 
 static int dump_late(struct dump *d, const struct late_dump *l)
@@ -318,6 +345,9 @@ static int dump_late(struct dump *d, const struct late_dump *l)
 		r = write_kind(d, &p, l->kind, index);
 	if (!r)
 		r = write_ofd(d, &p, l->kind);
+	if (r == -ENOTSUP && p.policy != FD_POLICY_FAIL)
+		r = write_stub(d, &p, map_get(&d->files->by_number, l->task->files,
+					      (uint64_t)l->number));
 	copy_done(d, &p);
 	return r;
 }

@@ -18,11 +18,9 @@
 static const struct opaque {
 	const char *prefix, *reason, *remedy;
 } opaque[] = {
-	{ "anon_inode:[io_uring]", "rings of io_uring live in the kernel only",
-	  "close the ring before the dump, or run the program without io_uring" },
 	{ "anon_inode:[perf_event]", "performance counters cannot be set",
 	  "close it before the dump" },
-	{ "anon_inode:bpf", "programs and maps in the kernel cannot be saved",
+	{ "anon_inode:bpf", "programs in the kernel cannot be saved",
 	  "unload it before the dump" },
 	{ "anon_inode:[userfaultfd]", "it is bound to the memory it watches",
 	  "close it before the dump" },
@@ -151,7 +149,10 @@ static int look_at_descriptors(struct dump *d, const struct task *t, int fd_dir)
 
 int files_look(struct dump *d)
 {
-	int r = 0, last;
+	int r = file_policy_check(d), last;
+
+	if (r)
+		return r;
 
 	vec_foreach(pid, &d->seen) {
 		const char *path = arena_printf(&d->arena, "/proc/%d", *pid);

@@ -62,6 +62,12 @@ const struct task *files_owner(struct restore *r, const struct fd_obj *o)
 	return p->first ? r->tree.task.v[p->first->id] : NULL;
 }
 
+unsigned int files_number(const struct restore *r, const struct fd_obj *o)
+{
+	(void)r;
+	return planned_of(o)->number;
+}
+
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o)
 {
 	const struct file_table *table = graph_table(r->files, t->files);
@@ -161,6 +167,26 @@ static int add_entry(struct restore *r, struct file_table *t, size_t i)
 	return 0;
 }
 
+static bool is_absent(const struct restore *r, uint32_t id)
+{
+	const struct planned *p = map_get(&r->files->by_id, id, 0);
+
+	return p && p->o.kind && p->o.kind->is_absent && p->o.kind->is_absent(p->o.msg);
+}
+
+/* What the operator gave up altogether has no number. */
+static const FdTable *without_absent(struct restore *r, const FdTable *msg)
+{
+	FdTable *copy = arena_memdup(&r->arena, msg, sizeof(*msg));
+
+	copy->entry = arena_array(&r->arena, FdEntry *, msg->n_entry + 1);
+	copy->n_entry = 0;
+	for (size_t i = 0; i < msg->n_entry; i++)
+		if (!is_absent(r, msg->entry[i]->ofd))
+			copy->entry[copy->n_entry++] = msg->entry[i];
+	return copy;
+}
+
 static int add_table(void *c, uint32_t id, const ProtobufCMessage *m)
 {
 	struct restore *r = c;
@@ -172,7 +198,8 @@ static int add_table(void *c, uint32_t id, const ProtobufCMessage *m)
 	if (id >= r->tree.task.n || r->tree.task.v[id]->files != id)
 		return fail(-EPROTO, "image 'fd_table': table %" PRIu32 " has no task", id);
 	t->id = id;
-	t->msg = msg;
+	t->msg = without_absent(r, msg);
+	msg = t->msg;
 	t->entry = arena_array(&r->arena, struct planned *, msg->n_entry);
 	*vec_push(&r->arena, &r->files->table) = t;
 	r->files->table_of[id] = t;

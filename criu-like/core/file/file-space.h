@@ -62,6 +62,10 @@ bool quick_lockless(struct dump *d, const struct fd_probe *p);
 
 /* The description p->fd is a copy of; *ret_new tells that it was not met before. */
 int identity_find(struct dump *d, struct fd_probe *p, struct fd_seen **ret, bool *ret_new);
+/* The options of --fd-policy are understood. */
+int file_policy_check(const struct dump *d);
+/* Whether the operator gave this one up: p->policy then says how. */
+bool file_give_up(struct dump *d, struct fd_probe *p, const char *reason);
 /* Fills msg->owner and msg->signal. */
 int owner_dump(struct dump *d, const struct fd_probe *p, Ofd *msg);
 /* Fills msg->lock, or refuses. */

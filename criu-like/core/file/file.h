@@ -19,6 +19,9 @@
  * (number, close-on-exec, description). Images: fd_table.img (one record per table), ofd.img (one
  * per description: kind, flags, position, owner), <kind>.img.
  */
+/* What becomes of a file that cannot be saved (--fd-policy). */
+enum fd_policy { FD_POLICY_FAIL, FD_POLICY_CLOSE, FD_POLICY_NULL };
+
 struct fd_probe {		 /* dump: what is known about a description, from outside */
 	const struct task *task; /* a task that holds it ... */
 	int number;		 /* ... under this number */
@@ -31,6 +34,7 @@ struct fd_probe {		 /* dump: what is known about a description, from outside */
 	const char *link; /* text of /proc/PID/fd/N; fd_link() reads it when first needed */
 	bool named;	  /* fd_link() has seen that the text leads to this file */
 	const char *key;  /* set by dump(): what --inherit-fd and --external call it */
+	enum fd_policy policy; /* set by fd_refuse() for what was given up */
 };
 const char *fd_link(struct dump *d, struct fd_probe *p);
 /* f_type of the file system the file lies on. */
@@ -43,7 +47,9 @@ int fd_info_again(struct dump *d, struct fd_probe *p);
 const char *fd_text(struct dump *d, struct fd_probe *p);
 /* inode_describe() of what is open. */
 int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret);
-/* refuse() for this descriptor. */
+/* The operator's word about files with this text of a link. */
+enum fd_policy fd_policy_of(const struct dump *d, const char *link);
+/* refuse() for this descriptor, or nothing but its result if the operator gave it up. */
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
 
 /* A copy of a descriptor that stays open until the tree is dead: for `after`. */
@@ -94,6 +100,7 @@ struct fd_obj { /* restore: one description */
 	bool shared;	 /* in several tables: opened by the coordinator */
 	bool late;	 /* needs the tasks to exist (set in plan()) */
 	pid_t in_blob;	 /* the process with a thread that must exist (set in plan()): `again` */
+	pid_t in_thread; /* the thread that runs `again` in that process; 0: its leader */
 	int fd;		 /* where it is open in this process during opening; -1 */
 	VEC(struct fd_obj *)
 	needs; /* opened before this one; open in this process in fill() and finish() */
@@ -112,6 +119,8 @@ struct fd_kind {
 	int (*dump)(struct dump *d, struct fd_probe *p, void *msg);
 	/* Before the freeze: refuse what outside can already tell (optional). */
 	int (*look)(struct dump *d, struct fd_probe *p);
+	/* Restore: no descriptor comes back (optional). */
+	bool (*is_absent)(const void *msg);
 	/* The checkpoint is complete and the tree dead: all that was kept by fd_keep() (optional).
 	 */
 	int (*after)(struct dump *d, const struct fd_kept *kept, size_t n);
@@ -196,6 +205,8 @@ int files_set_aside(struct restore *r, int *fd);
 int files_open_late(struct restore *r);
 /* No task has to wait with its descriptors until the others exist. */
 bool files_need_nobody(const struct restore *r);
+/* Whether a fork of `from`, when all is in its table, has the descriptors of the task. */
+bool files_inherit(const struct restore *r, const struct task *t, const struct task *from);
 /*
  * Between these a task may open descriptors of its own (at reserved numbers): others that share its
  * table wait. After files_end() it opens nothing until files_apply().
@@ -220,8 +231,12 @@ int files_stage(struct prog *p, const struct stage_at *at);
 /* All threads are stopped: takes copies of what has a `last` hook. */
 int files_last_prepare(struct restore *r);
 void files_last(struct restore *r);
+/* For the program of another thread. */
+void files_stage_thread(struct prog *p, const struct stage_at *at);
 /* The task that opens it if nobody else does: the first one that holds it; NULL: none. */
 const struct task *files_owner(struct restore *r, const struct fd_obj *o);
+/* Its lowest number in the table of files_owner(). */
+unsigned int files_number(const struct restore *r, const struct fd_obj *o);
 /* Whether the task has a number for it. */
 bool files_has(struct restore *r, const struct task *t, const struct fd_obj *o);
 /* The object with this id, NULL: none. */

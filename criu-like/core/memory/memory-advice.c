@@ -94,6 +94,7 @@ int memory_stage_last(struct prog *p, struct restore *r, const struct task *t)
 
 	if (!s)
 		return 0;
+	memory_stage_rings(p, r, s);
 	vec_foreach(v, &s->mm.vma) {
 		if (!(v->flags & VMA__FLAG__SEALED) || v->kind == VMA__KIND__SPECIAL)
 			continue;

@@ -65,8 +65,9 @@ static int plan_sources(struct restore *r, struct space *s)
 		map_put(&known, (uintptr_t)o, 0, o);
 		if (!o->kind->attach)
 			*vec_push(&r->arena, &s->source) = o;
-		if (o->kind->plan && !o->kind->create)
+		if (o->kind->plan && !o->kind->create && !o->planned)
 			e = o->kind->plan(r, s->task, o);
+		o->planned = !e;
 		if (e && e != -ENOTSUP)
 			return e;
 	}
@@ -99,8 +100,9 @@ static int plan_space(struct restore *r, struct space *s)
 {
 	int e = plan_sources(r, s);
 
-	if (!e && s->msg->exe)
+	if (!e && s->msg->exe && s->msg->exe != r->memory->exe)
 		e = inode_check(r, s->task, s->msg->exe, "executable");
+	r->memory->exe = e ? NULL : s->msg->exe;
 	(void)plan_vdso(r, s); /* what it finds is reported with all else */
 	if (e && e != -ENOTSUP)
 		return e;
@@ -254,6 +256,7 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
 	if (e)
 		return e;
 	r->memory->park_base = base + whole;
+	r->memory->hole_len = len;
 	at = r->memory->vdso.len
 		     ? sys(SYS_mmap, base + whole, r->memory->vdso.len, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0)

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "core/file/file.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
 #include "core/stop/victim.h"
@@ -65,13 +66,20 @@ int vma_open_file(const struct vma_probe *p, int flags)
 	return (int)sys(SYS_openat, p->task->proc_fd, path, flags | 02000000);
 }
 
+/* Without its descriptor a userfaultfd watches nothing. */
+static bool is_given_up(const struct dump *d, uint64_t flag)
+{
+	return flag & vm_flag(UM) &&
+	       fd_policy_of(d, "anon_inode:[userfaultfd]") != FD_POLICY_FAIL;
+}
+
 static int check_flags(struct dump *d, const struct vma_probe *p)
 {
 	const struct smaps_vma *s = p->text;
 	char reason[64];
 
 	for (size_t i = 0; i < array_size(blocker_table); i++)
-		if (s->flags & blocker_table[i].flag)
+		if (s->flags & blocker_table[i].flag && !is_given_up(d, blocker_table[i].flag))
 			return refuse(&d->blockers, p->task->pid, vma_title(&d->arena, s),
 				      blocker_table[i].reason, blocker_table[i].remedy);
 	if (s->unknown_flag[0]) {

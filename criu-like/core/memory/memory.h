@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/dump.h"
@@ -58,12 +59,20 @@ int memory_premap(struct self *s);
 int memory_apply(struct self *s);
 /*
  * The first operations of a leader's program: unregister rseq, park the vdso in the area, unmap all
- * but the area, place the vdso, map, fill, protect, advise; PR_SET_MM_MAP; close the reserved
- * numbers.
+ * but the area, PR_SET_MM_MAP, place the vdso, map.
  */
 int memory_stage(struct prog *p, struct restore *r, const struct task *t);
+/* Those that follow, for heirs the first ones: fill, protect, advise, close the numbers. */
+int memory_stage_content(struct prog *p, struct restore *r, const struct task *t);
+/*
+ * Whether a fork of `from` after memory_stage() has all mappings of the task: then the task's
+ * program needs memory_stage_content() only, and is made for that. When everything is planned.
+ */
+bool memory_inherit(struct restore *r, const struct task *t, const struct task *from);
 /* Last operations concerning memory (seal, mlockall(MCL_FUTURE), personality), after all else. */
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
+/* Whether any task maps a ring of io_uring. */
+bool memory_has_rings(const struct restore *r);
 /*
  * Where a `syscall` instruction will be in this task (for the final munmap from outside): in its
  * vdso, or, if it has none, in the area itself, which is enough for a call that is followed by

@@ -77,6 +77,8 @@ int restart_repair(struct dump *d, struct victim_thread *v)
 	bool changed = false;
 	int r = trace_get_regset(v->tid, NOTE_PRSTATUS, &v->live, sizeof(v->live));
 
+	if (r == -ESRCH)
+		return r;
 	if (r < 0)
 		return fail(r, "task %d: registers of thread %d", v->task->pid, v->tid);
 	if (!regs_native(&v->live, r))
