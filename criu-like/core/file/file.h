@@ -176,7 +176,8 @@ struct proc_list;
 int files_numbers(struct dump *d, const struct task *t, const struct proc_list **ret);
 /*
  * A first look at a descriptor of a stopped task: what stat(2) tells and, as long as not too many
- * are open, a copy that the dump of the descriptor takes over; fd -1: none. 0 or -errno, unreported.
+ * are open, a copy that the dump of the descriptor takes over; fd -1: none. 0 or -errno,
+ * unreported.
  */
 struct fd_glance {
 	struct stat st;
