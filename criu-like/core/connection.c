@@ -132,45 +132,26 @@ static int add(struct connections *c, const struct task *t, int number)
 	return 0;
 }
 
-/* Under the same number the parent has the same description: it was seen there. */
-static bool inherited(const struct task *t, int number)
+int connections_add(struct connections *c, const struct task *t, int number, const struct stat *st)
 {
-	const struct thread *own = task_main(t), *its = t->parent ? task_main(t->parent) : NULL;
-
-	return own && its && !sys_kcmp_file(own->tid, number, its->tid, number);
-}
-
-/* -ENOENT: nothing is open there. */
-static int look_at(struct connections *c, const struct task *t, int number)
-{
-	char name[16];
-	struct stat st;
-	int r;
-
-	if (inherited(t, number))
+	if (!S_ISSOCK(st->st_mode) || map_get(&c->by_inode, st->st_dev, st->st_ino))
 		return 0;
-	(void)snprintf(name, sizeof(name), "fd/%d", number); /* always fits */
-	r = sys_stat(t->proc_fd, name, 0, &st, NULL);
-	if (r)
-		return r == -ENOENT ? r : 0; /* a file server that is gone */
-	if (!S_ISSOCK(st.st_mode) || map_get(&c->by_inode, st.st_dev, st.st_ino))
-		return 0;
-	map_put(&c->by_inode, st.st_dev, st.st_ino, c);
+	map_put(&c->by_inode, st->st_dev, st->st_ino, c);
 	return add(c, t, number);
 }
 
-int connections_add(struct connections *c, const struct task *t, const struct proc_list *number)
+int connections_add_all(struct connections *c, const struct task *t)
 {
-	struct proc_list all;
-	bool complete = !number;
-	int r = number ? 0 : proc_list_at(c->arena, t->proc_fd, "fd", &all);
+	struct proc_list number;
+	int r = proc_list_at(c->arena, t->proc_fd, "fd", &number);
 
-	number = number ? number : &all;
-	for (size_t i = 0; !r && i < number->n; i++) {
-		r = look_at(c, t, number->v[i]);
-		if (r == -ENOENT && !complete)
-			return connections_add(c, t, NULL);
-		r = r == -ENOENT ? 0 : r;
+	for (size_t i = 0; !r && i < number.n; i++) {
+		char name[16];
+		struct stat st;
+
+		(void)snprintf(name, sizeof(name), "fd/%d", number.v[i]); /* always fits */
+		if (!sys_stat(t->proc_fd, name, 0, &st, NULL)) /* else it is closed, or gone */
+			r = connections_add(c, t, number.v[i], &st);
 	}
 	return r;
 }

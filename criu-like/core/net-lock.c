@@ -21,6 +21,7 @@
 #include "core/file/file.h"
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
+#include "kernel/proc-list.h"
 #include "net_lock.pb-c.h"
 
 struct net_lock {
@@ -54,6 +55,33 @@ static struct nft_block block_of(struct dump *d, bool owned)
 				   .n = l->all.list.n };
 }
 
+/* Under the same number the parent has the same description: it was seen there. */
+static bool inherited(const struct task *t, int number)
+{
+	const struct thread *its = t->parent ? task_main(t->parent) : NULL;
+
+	return its && !sys_kcmp_file(task_main(t)->tid, number, its->tid, number);
+}
+
+/* -EBADF: one of the numbers is closed, so there may be others. */
+static int add_table(struct dump *d, const struct task *t, const struct proc_list *number)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < number->n; i++) {
+		const struct fd_glance *g;
+
+		if (inherited(t, number->v[i]))
+			continue;
+		r = files_glance(d, t, number->v[i], &g);
+		if (r && r != -EBADF)
+			return connections_add_all(&d->lock->all, t); /* one is not to be had */
+		r = r ?: connections_add(&d->lock->all, t, number->v[i], &g->st);
+	}
+	return r;
+}
+
+/* Parents come first. */
 static int find_connections(struct dump *d)
 {
 	vec_foreach(t, &d->tree.task) {
@@ -63,7 +91,9 @@ static int find_connections(struct dump *d)
 		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
 			continue;
 		r = files_numbers(d, *t, &number);
-		r = r ?: connections_add(&d->lock->all, *t, number);
+		r = r ?: add_table(d, *t, number);
+		if (r == -EBADF)
+			r = connections_add_all(&d->lock->all, *t);
 		if (r)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
@@ -203,7 +233,7 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 			struct task t = { .pid = *pid, .proc_fd = dir, .pidfd = pidfd };
 
 			if (dir >= 0 && pidfd >= 0) /* else it ended: the stop decides */
-				(void)connections_add(&d->lock->all, &t, NULL);
+				(void)connections_add_all(&d->lock->all, &t);
 		}
 	}
 	return connections_both(&d->lock->all, p);
