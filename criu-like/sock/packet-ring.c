@@ -183,8 +183,9 @@ static bool is_possible(const PacketRing *g)
 
 static int version_of(const Packet *m)
 {
-	return socket_option_int(m->n_option, m->option, (const int[]){ SOL_PACKET, PACKET_VERSION },
-				 TPACKET_V1);
+	const int option[] = { SOL_PACKET, PACKET_VERSION };
+
+	return socket_option_int(m->n_option, m->option, option, TPACKET_V1);
 }
 
 static bool has_moved(const PacketRing *g)
