@@ -1,7 +1,7 @@
 /*
  * One question to sock_diag(7) about an internet socket: a list of the sockets of a protocol that
- * have one local port, searched for the inode; one connection is found by its name. Raw and echo sockets are not listed by all kernels,
- * and sockets without a port by none.
+ * have one local port, searched for the inode; one connection is found by its name. Raw and echo
+ * sockets are not listed by all kernels, and sockets without a port by none.
  */
 #include "kernel/inet-diag.h"
 

@@ -497,9 +497,11 @@ static void last(const struct fd_obj *obj, int fd)
 {
 	const Tcp *m = obj->msg;
 
+	bool repaired = m->state != STATE_SYN_SENT && !m->has_waits_since_ms;
+
 	if (!m->connection)
 		return;
-	if (m->state != STATE_SYN_SENT && !m->has_waits_since_ms && tcp_repair_end(fd, true) && tcp_repair_end(fd, true))
+	if (repaired && tcp_repair_end(fd, true) && tcp_repair_end(fd, true))
 		log_warn("a connection cannot leave its repair mode");
 	put_back(fd, m->inet, SO_REUSEADDR);
 	put_back(fd, m->inet, SO_REUSEPORT);
