@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -15,7 +16,9 @@
 #include "core/file/inode.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
+#include "core/refuse.h"
 #include "core/stop/victim.h"
+#include "kernel/own.h"
 #include "kernel/proc-stat.h"
 #include "kernel/read-ahead.h"
 #include "kernel/sys.h"
@@ -28,8 +31,12 @@ static bool owns_mm(const struct task *t)
 
 int memory_look(struct dump *d)
 {
-	(void)d; /* all that is read outside of the stop is read again then */
-	return 0;
+	/* All else that is read outside of the stop is read again then. */
+	if (own_capable(CAP_CHECKPOINT_RESTORE) || own_capable(CAP_SYS_ADMIN))
+		return 0;
+	return refuse(
+		&d->blockers, d->opt->pid, "memory", "the tool may not open the files that it maps",
+		"run it as root or with CAP_CHECKPOINT_RESTORE ('torpor check' tells the rest)");
 }
 
 struct memory *memory_state(struct dump *d)
