@@ -7,9 +7,9 @@
  *
  * The living thread gets back its registers unmodified (but for EINTR), so that its sleep keeps the
  * original deadline. The image gets them unmodified as well: a thread that a tracer lets go passes
- * the kernel's code for restarts, so a signal that comes before a restored thread runs ends the call
- * with EINTR, as ever. (Calls with a mask of their own are rewound: outside of them other signals
- * get through.) Of relative sleeps it gets them rewound, and how much is left: the kernel
+ * the kernel's code for restarts, so a signal that comes before a restored thread runs ends the
+ * call with EINTR, as ever. (Calls with a mask of their own are rewound: outside of them other
+ * signals get through.) Of relative sleeps it gets them rewound, and how much is left: the kernel
  * writes it to the caller's `rem` pointer; without one, and for poll and futex, sleep.c knows how
  * much has passed. A call that was restarted before (its number is restart_syscall) is recognised
  * by the code in front of it.
@@ -73,7 +73,8 @@ static int repair_rseq(struct victim_thread *v, uint64_t *ret_cs)
 	return 1;
 }
 
-/* The call sleeps with a signal mask of its own, or may: outside of it other signals get through. */
+/* The call sleeps with a signal mask of its own, or may: outside of it other signals get through.
+ */
 static bool has_own_mask(const struct victim_thread *v, int64_t call)
 {
 	uint64_t mask[2] = { 0 };
@@ -84,7 +85,8 @@ static bool has_own_mask(const struct victim_thread *v, int64_t call)
 	case SYS_epoll_pwait2: return regs_arg(&v->live, 4);
 	case SYS_pselect6:
 		return regs_arg(&v->live, 5) &&
-		       (trace_read(v->tid, regs_arg(&v->live, 5), mask, sizeof(mask)) < 0 || mask[0]);
+		       (trace_read(v->tid, regs_arg(&v->live, 5), mask, sizeof(mask)) < 0 ||
+			mask[0]);
 	case SYS_rt_sigsuspend:
 	case SYS_io_pgetevents:
 	case SYS_io_uring_enter: return true;
