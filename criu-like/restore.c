@@ -25,6 +25,7 @@
 #include "core/build/birth.h"
 #include "core/file/file.h"
 #include "core/build/fork-memory.h"
+#include "core/build/heir.h"
 #include "core/head.h"
 #include "core/hook.h"
 #include "core/file/inode.h"
@@ -97,6 +98,8 @@ static int build_programs(void *c)
 	struct restore *r = c;
 	int k = area_reserve(r);
 
+	if (!k)
+		heirs_find(r);
 	return k ?: programs_build(r);
 }
 
@@ -145,12 +148,10 @@ static void undo_prepare(void *c)
  */
 static void open_barriers(struct restore *r)
 {
-	const struct birth_plan *b = r->births;
-
-	if (b->n_mm_shared || b->n_early || b->n_stand_in || !files_need_nobody(r))
+	if (!births_independent(r))
 		return;
 	area_pass(r, WORD_GO, 1);
-	if (!b->n_zombie)
+	if (!r->births->n_zombie)
 		area_pass(r, WORD_SIGNALS, 1);
 }
 

@@ -204,6 +204,8 @@ __attribute__((used)) _Noreturn void run(char *base, long program)
 			continue;
 		}
 		report(base, p, i, error);
+		if (ops[i].flags & PROG_VITAL)
+			arch_exit();
 		i = i < p->on_error ? p->on_error : p->n_op;
 	}
 	for (;;)

@@ -39,6 +39,7 @@ enum prog_flag {
 	PROG_EQUALS = 4,   /* the result must be `expect` */
 	PROG_IS_ARG0 = 8,  /* the result must be arg[0] (a fixed mapping) */
 	PROG_STORE = 16,   /* put the result into `slot` */
+	PROG_VITAL = 32,   /* a failure ends the process, which nobody else might do */
 };
 
 /* How an argument is meant: two bits per argument in prog_op.kinds. */

@@ -16,6 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE /* 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef ARENA_CHUNK_BYTES /* fuzzing sets it small, so that each allocation has its own borders */
 #define ARENA_CHUNK_BYTES (256 * 1024)
 #endif
@@ -24,6 +27,7 @@ enum {
 	MOST_BYTES = 64 * CHUNK_BYTES,
 	ALIGN = 16,
 	PAGE_BYTES = 4096,
+	HUGE_FROM = 4 << 20, /* large enough to hold huge pages */
 	/* Small chunks are for finding reads behind their end: malloc knows where that is. */
 	BY_MALLOC = ARENA_CHUNK_BYTES < PAGE_BYTES,
 };
@@ -73,6 +77,8 @@ static struct arena_chunk *chunk_new(size_t size)
 	} else {
 		len = (len + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 		c = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c != MAP_FAILED && len >= HUGE_FROM)
+			(void)madvise(c, len, MADV_HUGEPAGE); /* only speed */
 	}
 	if (!c || c == MAP_FAILED)
 		out_of_memory();
@@ -130,6 +136,18 @@ void *arena_alloc(struct arena *a, size_t len_bytes)
 	p = c->data + c->used;
 	c->used += len;
 	return p;
+}
+
+void arena_prepare(struct arena *a, size_t len_bytes)
+{
+	struct arena_chunk *c;
+
+	if (BY_MALLOC)
+		return;
+	c = chunk_new(len_bytes);
+	(void)madvise(c, sizeof(*c) + c->size, MADV_POPULATE_WRITE); /* only speed */
+	c->next = a->chunk;
+	a->chunk = c;
 }
 
 /* What was allocated last may grow where it is. */

@@ -132,22 +132,45 @@ static int add(struct connections *c, const struct task *t, int number)
 	return 0;
 }
 
-int connections_add(struct connections *c, const struct task *t)
+/* Under the same number the parent has the same description: it was seen there. */
+static bool inherited(const struct task *t, int number)
 {
-	_close_ int dir = sys_openat(t->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	struct proc_list number;
-	int r = dir < 0 ? dir : proc_list_dir(c->arena, dir, &number);
+	const struct thread *own = task_main(t), *its = t->parent ? task_main(t->parent) : NULL;
 
-	for (size_t i = 0; !r && i < number.n; i++) {
-		struct stat st;
-		char name[16];
+	return own && its && !sys_kcmp_file(own->tid, number, its->tid, number);
+}
 
-		(void)snprintf(name, sizeof(name), "%d", number.v[i]); /* always fits */
-		if (sys_stat(dir, name, 0, &st, NULL) || !S_ISSOCK(st.st_mode) ||
-		    map_get(&c->by_inode, st.st_dev, st.st_ino))
-			continue;
-		map_put(&c->by_inode, st.st_dev, st.st_ino, c);
-		r = add(c, t, number.v[i]);
+/* -ENOENT: nothing is open there. */
+static int look_at(struct connections *c, const struct task *t, int number)
+{
+	char name[16];
+	struct stat st;
+	int r;
+
+	if (inherited(t, number))
+		return 0;
+	(void)snprintf(name, sizeof(name), "fd/%d", number); /* always fits */
+	r = sys_stat(t->proc_fd, name, 0, &st, NULL);
+	if (r)
+		return r == -ENOENT ? r : 0; /* a file server that is gone */
+	if (!S_ISSOCK(st.st_mode) || map_get(&c->by_inode, st.st_dev, st.st_ino))
+		return 0;
+	map_put(&c->by_inode, st.st_dev, st.st_ino, c);
+	return add(c, t, number);
+}
+
+int connections_add(struct connections *c, const struct task *t, const struct proc_list *number)
+{
+	struct proc_list all;
+	bool complete = !number;
+	int r = number ? 0 : proc_list_at(c->arena, t->proc_fd, "fd", &all);
+
+	number = number ? number : &all;
+	for (size_t i = 0; !r && i < number->n; i++) {
+		r = look_at(c, t, number->v[i]);
+		if (r == -ENOENT && !complete)
+			return connections_add(c, t, NULL);
+		r = r == -ENOENT ? 0 : r;
 	}
 	return r;
 }

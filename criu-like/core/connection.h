@@ -20,8 +20,12 @@ struct connections {
 };
 
 void connections_init(struct connections *c, struct arena *a);
-/* Adds those in the descriptor table of a task (proc_fd, pidfd); each socket once. 0 or -errno. */
-int connections_add(struct connections *c, const struct task *t);
+/*
+ * Adds those in the descriptor table of a task (proc_fd, pidfd), parents first; each socket once.
+ * `number`: all that are open there if none of them is closed; NULL: not known. 0 or -errno.
+ */
+struct proc_list;
+int connections_add(struct connections *c, const struct task *t, const struct proc_list *number);
 /* Whether this end is among them. */
 bool connections_has(const struct connections *c, const struct nft_pair *p);
 /* Whether both ends of the connection are among them. */

@@ -36,6 +36,7 @@ struct rings; /* core/file/ring.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
 struct read_ahead; /* kernel/read-ahead.h */
+struct share_guess; /* core/stop/share.c: who shared nothing before the stop */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct tty_tree; /* fd/tty.h: who has which terminal */
@@ -46,6 +47,7 @@ struct dump {
 	const struct dump_options *opt;
 	struct blockers blockers;
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
+	size_t seen_threads;    /* of all of them */
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
@@ -59,6 +61,7 @@ struct dump {
 	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
+	struct share_guess *share_guess; /* NULL: nobody looked */
 	struct sleeps *sleeps; /* NULL: none known */
 	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
 	struct rings *rings; /* NULL: none met */

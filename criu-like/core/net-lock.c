@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "core/file/file.h"
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "net_lock.pb-c.h"
@@ -56,11 +57,13 @@ static struct nft_block block_of(struct dump *d, bool owned)
 static int find_connections(struct dump *d)
 {
 	vec_foreach(t, &d->tree.task) {
+		const struct proc_list *number;
 		int r;
 
 		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
 			continue;
-		r = connections_add(&d->lock->all, *t);
+		r = files_numbers(d, *t, &number);
+		r = r ?: connections_add(&d->lock->all, *t, number);
 		if (r)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
@@ -200,7 +203,7 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 			struct task t = { .pid = *pid, .proc_fd = dir, .pidfd = pidfd };
 
 			if (dir >= 0 && pidfd >= 0) /* else it ended: the stop decides */
-				(void)connections_add(&d->lock->all, &t);
+				(void)connections_add(&d->lock->all, &t, NULL);
 		}
 	}
 	return connections_both(&d->lock->all, p);

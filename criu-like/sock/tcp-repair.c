@@ -27,10 +27,10 @@
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "sock/socket-options.h"
+#include "sock/tcp-queue.h"
 #include "sock/tcp-segment.h"
 
-enum { REPAIR_OFF_NO_PROBE = -1, CHUNK_BYTES = 64 << 10, QUEUES_BYTES_MAX = 60 << 20,
-       MSS_MAX = 32767, MSS_MIN = 88 };
+enum { REPAIR_OFF_NO_PROBE = -1, CHUNK_BYTES = 64 << 10, MSS_MAX = 32767, MSS_MIN = 88 };
 enum { OPTION_TIMESTAMPS = 1, OPTION_SACK = 2, OPTION_WSCALE = 4 }; /* tcpi_options */
 enum { KIND_MSS = 2, KIND_WSCALE = 3, KIND_SACK = 4, KIND_TIMESTAMP = 8 };
 enum {
@@ -76,18 +76,13 @@ static int read_seq(int fd, uint32_t *ret)
 }
 
 /* All of the selected queue; its length is known, one byte more would tell a mistake. */
-static int peek(struct dump *d, int fd, size_t len, ProtobufCBinaryData *ret)
+static int peek(int fd, uint8_t *to, size_t len)
 {
-	uint8_t *bytes = arena_alloc(&d->arena, len + 1);
-	long n = len ? sys(SYS_recvfrom, fd, bytes, len + 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL)
-		     : 0;
+	long n = len ? sys(SYS_recvfrom, fd, to, len + 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) : 0;
 
 	if (n < 0)
 		return (int)n;
-	if ((size_t)n != len)
-		return -EPROTO;
-	*ret = (ProtobufCBinaryData){ len, bytes };
-	return 0;
+	return (size_t)n == len ? 0 : -EPROTO;
 }
 
 struct queues { /* bytes */
@@ -154,7 +149,7 @@ static int read_window(struct dump *d, int fd, TcpConnection *c)
 }
 
 /* In repair mode. */
-static int read_state(struct dump *d, int fd, const struct queues *q, Tcp *m)
+static int read_state(struct dump *d, int fd, const struct tcp_queue *q, Tcp *m)
 {
 	TcpConnection *c = m->connection;
 	int r = m->state == SYN_SENT ? 0 : read_agreed(fd, c);
@@ -166,15 +161,15 @@ static int read_state(struct dump *d, int fd, const struct queues *q, Tcp *m)
 	if (!r)
 		r = read_seq(fd, &c->send_seq);
 	if (!r)
-		r = peek(d, fd, (size_t)q->send, &c->send);
+		r = peek(fd, q->send, q->send_len);
 	if (!r)
 		r = select_queue(fd, TCP_RECV_QUEUE);
 	if (!r)
 		r = read_seq(fd, &c->receive_seq);
-	return r ? r : peek(d, fd, (size_t)q->receive, &c->receive);
+	return r ? r : peek(fd, q->receive, q->receive_len);
 }
 
-static int refuse_queues(struct dump *d, struct fd_probe *p, const struct queues *q)
+static int refuse_urgent(struct dump *d, struct fd_probe *p)
 {
 	struct pollfd look = { p->fd, POLLPRI, 0 };
 
@@ -182,9 +177,6 @@ static int refuse_queues(struct dump *d, struct fd_probe *p, const struct queues
 	if (look.revents & POLLPRI)
 		return fd_refuse(d, p, "an urgent byte waits in its queue",
 				 "receive it before the dump");
-	if ((int64_t)q->receive + q->send > QUEUES_BYTES_MAX)
-		return fd_refuse(d, p, "more than 60 MiB wait in its queues",
-				 "let its ends read before the dump");
 	return 0;
 }
 
@@ -198,16 +190,19 @@ int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 		.peek = (int)socket_int(p->fd, SOL_SOCKET, SO_PEEK_OFF),
 	};
 	struct queues q = { 0 };
+	struct tcp_queue bytes = { 0 };
 	int r = measure(p->fd, m->state, &q), e;
 
-	if (!r && refuse_queues(d, p, &q))
+	if (!r && refuse_urgent(d, p))
 		return -ENOTSUP;
 	m->connection = arena_new(&d->arena, TcpConnection);
 	tcp_connection__init(m->connection);
 	m->connection->unsent = (uint32_t)q.unsent;
 	if (r)
 		return fail(r, "descriptor %d: measure its queues", p->number);
-	r = net_guard_set(d, &guarded);
+	r = tcp_queue_make(d, (size_t)q.send, (size_t)q.receive, m->connection, &bytes);
+	if (!r)
+		r = net_guard_set(d, &guarded);
 	if (r)
 		return r;
 	if (guarded.peek >= 0)
@@ -215,10 +210,11 @@ int tcp_repair_dump(struct dump *d, struct fd_probe *p, Tcp *m)
 	if (!r)
 		r = tcp_repair_begin(p->fd);
 	if (!r)
-		r = read_state(d, p->fd, &q, m);
+		r = read_state(d, p->fd, &bytes, m);
 	e = net_guard_mend(p->fd, &guarded);
 	e = e ? net_guard_mend(p->fd, &guarded) : 0;
 	net_guard_clear(d);
+	tcp_queue_done(&bytes);
 	if (r || e)
 		return fail(r ? r : e, "descriptor %d: read the connection", p->number);
 	return 0;
@@ -232,7 +228,7 @@ int tcp_repair_check(const struct fd_obj *o, const Tcp *m)
 	const TcpConnection *c = m->connection;
 	bool scaled = c && c->has_snd_wscale;
 
-	if (c && m->inet->local && m->inet->peer && c->unsent <= c->send.len &&
+	if (c && m->inet->local && m->inet->peer && c->unsent <= tcp_queue_send_len(c) &&
 	    c->has_snd_wscale == c->has_rcv_wscale &&
 	    (!scaled || (c->snd_wscale < 15 && c->rcv_wscale < 15)) &&
 	    (m->state == SYN_SENT || (c->window && c->has_mss && c->mss >= MSS_MIN)))

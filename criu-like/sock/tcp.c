@@ -32,6 +32,7 @@
 #include "kernel/descriptor.h"
 #include "sock/inet.h"
 #include "sock/socket-options.h"
+#include "sock/tcp-queue.h"
 #include "sock/tcp-repair.h"
 
 enum {
@@ -263,6 +264,12 @@ static int plan(struct restore *r, struct fd_obj *o)
 		return e;
 	if (r->opt && r->opt->tcp_close && has_packets(m->state))
 		forget(m);
+	if (m->connection && m->connection->has_content) {
+		e = tcp_queue_check(r, m->connection);
+		if (e)
+			return e;
+		o->shared = true; /* the coordinator has the page stores open */
+	}
 	e = inet_plan(r, o, m->inet);
 	if (!e && has_packets(m->state))
 		want_lock(r, m->inet);
@@ -300,9 +307,28 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 /* --- open ----------------------------------------------------------------------------------------
  */
 
-static int make_connection(int fd, const Tcp *m)
+/* With the bytes of its queues at hand. */
+static int fill_connection(struct opener *o, int fd, const Tcp *m)
 {
+	TcpConnection c = *m->connection;
+	struct tcp_queue q = { 0 };
 	union inet_address local, peer;
+	Tcp filled = *m;
+	int r = tcp_queue_load(o->r, &c, &q);
+
+	c.send = (ProtobufCBinaryData){ q.send_len, q.send };
+	c.receive = (ProtobufCBinaryData){ q.receive_len, q.receive };
+	filled.connection = &c;
+	(void)inet_address(m->inet->local, &local);
+	(void)inet_address(m->inet->peer, &peer);
+	if (!r)
+		r = tcp_repair_restore(fd, &filled, &local.any, &peer.any);
+	tcp_queue_done(&q);
+	return r;
+}
+
+static int make_connection(struct opener *o, int fd, const Tcp *m)
+{
 	int r = socket_buffers_enlarge(fd);
 
 	if (r)
@@ -310,15 +336,13 @@ static int make_connection(int fd, const Tcp *m)
 	r = tcp_repair_begin(fd);
 	if (r)
 		return fail(r, "begin to make a connection");
-	(void)inet_address(m->inet->local, &local);
-	(void)inet_address(m->inet->peer, &peer);
 	r = inet_bind(fd, m->inet);
-	return r ? r : tcp_repair_restore(fd, m, &local.any, &peer.any);
+	return r ? r : fill_connection(o, fd, m);
 }
 
-static int make_socket(int fd, const Tcp *m)
+static int make_socket(struct opener *o, int fd, const Tcp *m)
 {
-	int r = m->connection ? make_connection(fd, m) : inet_bind(fd, m->inet);
+	int r = m->connection ? make_connection(o, fd, m) : inet_bind(fd, m->inet);
 
 	if (!r && m->state == STATE_LISTEN) {
 		r = (int)sys(SYS_listen, fd, m->backlog);
@@ -338,9 +362,8 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 {
 	const Tcp *m = obj->msg;
 	_close_ int fd = inet_make(m->inet);
-	int r = fd < 0 ? fd : make_socket(fd, m);
+	int r = fd < 0 ? fd : make_socket(o, fd, m);
 
-	(void)o;
 	if (!r)
 		r = inet_complete(fd, m->inet, obj->ofd);
 	if (r)

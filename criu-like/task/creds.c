@@ -201,6 +201,7 @@ const struct task_kind kind_creds = {
 	&creds__descriptor,
 	SCOPE_THREAD,
 	.outlives = true,
+	.alike = true,
 	.answer_bytes = sizeof(int64_t),
 	.ask = ask,
 	.dump = dump,

@@ -89,4 +89,5 @@ static int apply(struct self *s, const void *msg)
 
 const struct task_kind kind_fs = {
 	"fs", &fs__descriptor, SCOPE_TASK, OBJECT_FS, .dump = dump, .plan = plan, .apply = apply,
+	.alike = true,
 };

@@ -169,5 +169,5 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 
 const struct task_kind kind_sched = {
 	"sched",      &sched__descriptor, SCOPE_THREAD,	  .outlives = true,
-	.dump = dump, .plan = plan,	  .stage = stage,
+	.dump = dump, .plan = plan,	  .stage = stage,     .alike = true,
 };

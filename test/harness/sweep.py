@@ -194,7 +194,7 @@ class Sweep(case.Case):
             proc.until(lambda: not any(proc.read(f"/proc/{p}/comm").strip() == "torpor" and self.alive(p)
                                        for p in proc.children(os.getpid())), 5)
             if self.committed():
-                proc.until(lambda: not all(self.alive(p) for p in self.tree), 0.1)
+                proc.until(lambda: not any(proc.condemned(p) for p in self.tree), 5)
         gone = [p for p in self.tree if not self.alive(p)]
         if gone and self.committed():
             self.end_tree()             # the order to kill had been given: the checkpoint is what counts

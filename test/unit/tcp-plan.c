@@ -122,6 +122,18 @@ static void more_unsent(struct record *k)
 {
 	k->connection.unsent = 1;
 }
+static void long_queue(struct record *k)
+{
+	k->connection.has_content = 1;
+	k->connection.content_receive = 1U << 31;
+}
+static void bytes_twice(struct record *k)
+{
+	k->connection.has_content = 1;
+	k->connection.content_send = 4096;
+	k->connection.receive.data = k->address[0];
+	k->connection.receive.len = 1;
+}
 static void half_scale(struct record *k)
 {
 	k->connection.has_snd_wscale = 1;
@@ -163,6 +175,8 @@ static const struct {
 	{ "no windows", no_window, -EPROTO, false },
 	{ "no segment size", no_mss, -EPROTO, false },
 	{ "more unsent than there is", more_unsent, -EPROTO, false },
+	{ "a queue longer than any", long_queue, -EPROTO, false },
+	{ "bytes at two places", bytes_twice, -EPROTO, false },
 	{ "windows scaled at one end", half_scale, -EPROTO, false },
 	{ "a scale beyond all", large_scale, -EPROTO, false },
 	{ "a connection that listens", backlog, -EPROTO, false },

@@ -5,7 +5,8 @@
  * vdso, while all threads of the address space are stopped; what they would execute is gone, but
  * their registers are replaced before they run.
  *
- * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process.
+ * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process. It is taken from
+ * one process after the other, which a guard makes one step (commit-guard.c).
  */
 #include "core/build/attach.h"
 
@@ -23,6 +24,7 @@
 #include "base/time.h"
 #include "core/build/area.h"
 #include "core/build/birth.h"
+#include "core/build/commit-guard.h"
 #include "core/memory/memory.h"
 #include "core/build/restart-block.h"
 #include "core/stop/stopped.h"
@@ -358,12 +360,8 @@ static int send_stops(struct restore *r)
 	return 0;
 }
 
-int attach_release(struct restore *r)
+static int release_from_death(struct restore *r)
 {
-	int k = send_stops(r);
-
-	if (k)
-		return k;
 	vec_foreach(t, &r->tree.thread) {
 		bool anchor = *t == task_main((*t)->task);
 		long e = anchor ? sys(SYS_ptrace, PTRACE_SETOPTIONS, (*t)->tid, 0, 0) : 0;
@@ -371,6 +369,21 @@ int attach_release(struct restore *r)
 		if (e < 0)
 			return fail(e, "free thread %d from the tool", (*t)->tid);
 	}
+	return 0;
+}
+
+int attach_release(struct restore *r)
+{
+	struct commit_guard guard = { 0 };
+	int k = send_stops(r);
+
+	k = k ?: commit_guard_begin(r, &guard);
+	k = k ?: release_from_death(r);
+	if (k) {
+		commit_guard_end(&guard);
+		return k;
+	}
+	commit_guard_pass(&guard);
 	vec_foreach(t, &r->tree.thread) {
 		long e = (*t)->dead ? 0 : sys(SYS_ptrace, PTRACE_DETACH, (*t)->tid, 0, 0);
 
@@ -379,6 +392,7 @@ int attach_release(struct restore *r)
 				 (*t)->tid);
 	}
 	r->traced = false;
+	commit_guard_end(&guard);
 	return 0;
 }
 

@@ -83,6 +83,7 @@ void files_space_init(struct dump *d)
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
 	map_init(&f->answers, &d->arena);
+	map_init(&f->open, &d->arena);
 	map_init(&f->locked, &d->arena);
 	f->fd_dir = f->fdinfo_dir = f->own_dir = f->own_pidfd = -1;
 	while (fd_kinds[n])
@@ -92,6 +93,12 @@ void files_space_init(struct dump *d)
 
 /* --- one descriptor ------------------------------------------------------------------------------
  */
+
+/* Nothing was stopped yet: what was there may be closed now, which is nothing to speak of. */
+static bool is_running(const struct dump *d)
+{
+	return !d->tree.task.n;
+}
 
 static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 {
@@ -103,6 +110,8 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 
 	(void)snprintf(name, sizeof(name), "%d", p->number); /* always fits */
 	fd = sys_openat(d->files->fdinfo_dir, name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd == -ENOENT && is_running(d))
+		return fd;
 	if (fd < 0)
 		return fail(fd, "descriptor %d: open its fdinfo", p->number);
 	n = sys_read(fd, buf, size - 1);
@@ -129,6 +138,8 @@ static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size
 	int r;
 
 	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
+	if (p->fd < 0 && is_running(d))
+		return -ENOENT;
 	if (p->fd < 0)
 		return fail(p->fd, "copy descriptor %d", p->number);
 	r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
@@ -205,13 +216,13 @@ int file_look_at(struct dump *d, const struct task *t, unsigned int number)
 
 	if (!d->files)
 		files_space_init(d);
-	r = sys_pidfd_getfd(t->pidfd, (int)number);
-	if (r < 0)
-		return 0;
-	(void)sys_close(r); /* probe() takes its own */
 	r = open_directories(d, t);
-	r = r ?: probe(d, &p, false, buf, sizeof(buf));
-	if (!r) {
+	if (r)
+		return r;
+	r = probe(d, &p, false, buf, sizeof(buf));
+	if (r == -ENOENT)
+		r = 0;
+	else if (!r) {
 		const struct fd_kind *k = find_kind(d, &p, &index);
 
 		r = !k ? refuse_unknown(d, &p) : k->look ? k->look(d, &p) : 0;
@@ -411,6 +422,28 @@ int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
 /* --- tables --------------------------------------------------------------------------------------
  */
 
+/*
+ * What the parent has under this number, if it is the same: most of what a child has it was born
+ * with, and nothing has to be looked at then. NULL: it is something else, or has to be looked at.
+ */
+static struct fd_seen *inherited(struct dump *d, const struct task *t, unsigned int number)
+{
+	struct fd_seen *s = t->parent ? map_get(&d->files->by_number, t->parent->files, number)
+				      : NULL;
+
+	return s && s->lockless && sys_kcmp_file(task_main(t)->tid, (int)number,
+						 task_main(s->task)->tid, s->number) == 0
+		       ? s
+		       : NULL;
+}
+
+static void note_number(struct dump *d, const struct task *t, struct fd_seen *s, FdEntry *e)
+{
+	map_put(&d->files->by_number, t->files, e->number, s);
+	e->ofd = s->id;
+	d->stats.descriptors++;
+}
+
 /* `flags`: what the task says of this number, negative: nothing. */
 static int dump_number(struct dump *d, const struct task *t, unsigned int number, int64_t flags,
 		       FdEntry *e)
@@ -419,8 +452,18 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	struct fd_seen *s = NULL;
 	bool new = false;
 	char buf[4096];
-	int r = probe(d, &p, flags >= 0, buf, sizeof(buf));
+	int r;
 
+	fd_entry__init(e);
+	e->number = number;
+	s = flags >= 0 ? inherited(d, t, number) : NULL;
+	if (s) {
+		e->cloexec = flags & FD_CLOEXEC;
+		note_number(d, t, s, e);
+		return 0;
+	}
+	r = open_directories(d, t);
+	r = r ?: probe(d, &p, flags >= 0, buf, sizeof(buf));
 	if (!r)
 		r = identity_find(d, &p, &s, &new);
 	if (!r && new)
@@ -428,14 +471,11 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	if (!r)
 		r = lock_dump_posix(d, &p, s->id);
 	if (s) {
-		map_put(&d->files->by_number, t->files, number, s);
-		fd_entry__init(e);
-		e->number = number;
-		e->ofd = s->id;
+		s->lockless = s->lockless || (new && quick_lockless(d, &p));
 		e->cloexec = flags >= 0 ? flags & FD_CLOEXEC : p.info.flags & O_CLOEXEC;
+		note_number(d, t, s, e);
 	}
 	copy_done(d, &p);
-	d->stats.descriptors++;
 	return r;
 }
 
@@ -448,6 +488,9 @@ static int answers_of(struct dump *d, const struct task *t, struct fd_answers *r
 	if (a && !answers_good(a))
 		a = NULL;
 	*ret = a ? *a : (struct fd_answers){};
+	r = a ? 0 : open_directories(d, t);
+	if (r)
+		return r;
 	r = a ? 0 : proc_list_dir(&d->arena, d->files->fdinfo_dir, &ret->number);
 	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
 }
@@ -457,9 +500,8 @@ static int dump_table(struct dump *d, const struct task *t, struct image *out)
 	FdTable msg = FD_TABLE__INIT;
 	struct fd_answers a;
 	FdEntry *entry;
-	int r = open_directories(d, t);
+	int r = answers_of(d, t, &a);
 
-	r = r ?: answers_of(d, t, &a);
 	if (r)
 		return r;
 	lock_table_start(d);

@@ -42,6 +42,25 @@ static int list_numbers(struct dump *d, const struct task *t, struct proc_list *
 	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
 }
 
+int files_numbers(struct dump *d, const struct task *t, const struct proc_list **ret)
+{
+	struct proc_list *l;
+	int r = 0;
+
+	if (!d->files)
+		files_space_init(d);
+	l = map_get(&d->files->open, t->files, 0);
+	if (!l) {
+		l = arena_new(&d->arena, struct proc_list);
+		r = list_numbers(d, t, l);
+	}
+	if (!r) {
+		map_put(&d->files->open, t->files, 0, l);
+		*ret = l;
+	}
+	return r;
+}
+
 bool answers_good(const struct fd_answers *a)
 {
 	for (size_t i = 0; i < a->n; i++)
@@ -52,17 +71,17 @@ bool answers_good(const struct fd_answers *a)
 
 int files_ask(struct dump *d, struct prog *p, const struct thread *t)
 {
+	const struct proc_list *number;
 	struct fd_answers *a;
 	int r;
 
 	if (t != task_main(t->task) || t->task->files != t->task->index)
 		return 0;
-	if (!d->files)
-		files_space_init(d);
-	a = arena_new(&d->arena, struct fd_answers);
-	r = list_numbers(d, t->task, &a->number);
+	r = files_numbers(d, t->task, &number);
 	if (r)
 		return r;
+	a = arena_new(&d->arena, struct fd_answers);
+	a->number = *number;
 	a->n = a->number.n < ASK_MAX ? a->number.n : ASK_MAX;
 	a->flags = arena_array(&d->arena, int64_t, a->n);
 	prog_where(p, "ask for the flags of a descriptor");
@@ -96,15 +115,23 @@ static bool plain_file_system(long type)
 	return type == EXT4_SUPER_MAGIC || type == TMPFS_MAGIC || type == XFS_SUPER_MAGIC;
 }
 
+bool quick_lockless(struct dump *d, const struct fd_probe *p)
+{
+	if (S_ISSOCK(p->st.st_mode) && !(p->flags & O_PATH))
+		return true;
+	if (S_ISFIFO(p->st.st_mode) && fd_fs_type(d, p) == PIPEFS_MAGIC)
+		return true;
+	return !d->files->lock_anywhere && !map_get(&d->files->locked, p->st.st_ino, 0) &&
+	       plain_file_system(fd_fs_type(d, p));
+}
+
 static bool needs_info(struct dump *d, const struct fd_probe *p)
 {
 	switch (p->st.st_mode & S_IFMT) {
 	case S_IFIFO: return fd_fs_type(d, p) != PIPEFS_MAGIC;
 	case S_IFSOCK: return p->flags & O_PATH;
 	case S_IFREG:
-		return p->flags & O_PATH || d->files->lock_anywhere ||
-		       map_get(&d->files->locked, p->st.st_ino, 0) ||
-		       !plain_file_system(fd_fs_type(d, p));
+		return p->flags & O_PATH || !quick_lockless(d, p);
 	default: return true;
 	}
 }

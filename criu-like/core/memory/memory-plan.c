@@ -65,8 +65,9 @@ static int plan_sources(struct restore *r, struct space *s)
 		map_put(&known, (uintptr_t)o, 0, o);
 		if (!o->kind->attach)
 			*vec_push(&r->arena, &s->source) = o;
-		if (o->kind->plan && !o->kind->create)
+		if (o->kind->plan && !o->kind->create && !o->planned)
 			e = o->kind->plan(r, s->task, o);
+		o->planned = !e;
 		if (e && e != -ENOTSUP)
 			return e;
 	}
@@ -99,8 +100,9 @@ static int plan_space(struct restore *r, struct space *s)
 {
 	int e = plan_sources(r, s);
 
-	if (!e && s->msg->exe)
+	if (!e && s->msg->exe && s->msg->exe != r->memory->exe)
 		e = inode_check(r, s->task, s->msg->exe, "executable");
+	r->memory->exe = e ? NULL : s->msg->exe;
 	(void)plan_vdso(r, s); /* what it finds is reported with all else */
 	if (e && e != -ENOTSUP)
 		return e;

@@ -7,20 +7,24 @@
  * new.
  *
  * Stops that are not the wanted one (signals, clone and exec events) are passed on. A thread in
- * vfork cannot stop before its child lets it go: only that child runs meanwhile. Everything is
- * bounded by time; what cannot be stopped is refused with its kernel stack, and everything goes on.
+ * vfork cannot stop before its child lets it go: only that child runs meanwhile. Processes for
+ * which an answer of the kernel waits go on until they have read it (netlink-wait.c); if they do
+ * not, they may need another one of the tree, so all go on for a moment. Everything is bounded by
+ * time; what cannot be stopped is refused with its kernel stack, and everything goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "core/stop/frozen-tree.h"
+#include "core/stop/netlink-wait.h"
 #include "core/stop/restart.h"
 #include "core/stop/share.h"
 #include "core/stop/stopped.h"
@@ -41,6 +45,9 @@ enum {
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
 	ATTEMPTS = 16,
+	ANSWER_NS = 40000000, /* for the answers of the kernel to be read, the others stopped ... */
+	ANSWER_ALL_NS = 1000000000, /* ... and with everybody running in between */
+	PAUSE_NS = 130000,
 };
 
 /*
@@ -498,6 +505,71 @@ static int collect(struct dump *d)
 	return r;
 }
 
+/* The process goes on; a stop by a signal stays. */
+static int let_run(struct victim_task *t)
+{
+	int r = 0;
+
+	vec_foreach(v, &t->thread) {
+		if ((*v)->gone || (*v)->group_stop)
+			continue;
+		(*v)->stopped = (*v)->interrupted = false;
+		r = trace_cont((*v)->tid, 0);
+		if (r && r != -ESRCH)
+			return fail(r, "let thread %d go on", (*v)->tid);
+	}
+	return 0;
+}
+
+/* 1: some process has unread answers of the kernel, and runs. */
+static int let_readers_run(struct dump *d)
+{
+	struct netlink_waiting w;
+	int found = 0;
+
+	netlink_waiting(d, &w);
+	if (!w.n)
+		return 0;
+	vec_foreach(t, &d->victims->task) {
+		int r;
+
+		if (!netlink_waits_for(d, (*t)->task, &w))
+			continue;
+		found = 1;
+		r = let_run(*t);
+		if (r)
+			return r;
+	}
+	return found;
+}
+
+static void wait_a_moment(uint64_t ns)
+{
+	struct timespec step = { 0, (long)ns };
+
+	(void)sys(SYS_ppoll, NULL, 0, &step, 0, 0); /* only a pause */
+}
+
+/* 1: answers of the kernel wait still; everything is stopped. */
+static int collect_readers(struct dump *d)
+{
+	uint64_t until = time_now_ns() + ANSWER_NS, step = PAUSE_NS;
+	int r;
+
+	while ((r = let_readers_run(d)) > 0) {
+		size_t from = 0;
+
+		wait_a_moment(step);
+		step += step / 4; /* programs have rhythms of their own */
+		r = stop_attached(d, &from);
+		while (r >= 0 && (r = pass(d)) > 0)
+			;
+		if (r < 0 || time_now_ns() >= until)
+			return r < 0 ? r : 1;
+	}
+	return r;
+}
+
 static int refuse_own_tree(struct dump *d)
 {
 	struct task t = { .pid = d->victims->self };
@@ -614,12 +686,14 @@ static void number_address_spaces(struct dump *d)
 	}
 }
 
-static int freeze(struct dump *d)
+static int freeze(struct dump *d, bool *ret_unread)
 {
 	int r = begin(d);
 
 	r = r < 0 ? r : refuse_own_tree(d);
 	r = r < 0 ? r : collect(d);
+	r = r < 0 ? r : collect_readers(d);
+	*ret_unread = r > 0;
 	r = r < 0 ? r : frozen_tree_build(d);
 	if (r < 0)
 		return r;
@@ -638,8 +712,16 @@ static int freeze(struct dump *d)
 int victim_freeze(struct dump *d)
 {
 	struct fault_place before = fault_enter(FAULT_VICTIM, -1);
-	int r = freeze(d);
+	uint64_t until = time_now_ns() + ANSWER_ALL_NS;
+	bool unread;
+	int r = freeze(d, &unread);
 
+	while (r >= 0 && unread && time_now_ns() < until) {
+		r = victim_release(d, VICTIM_RESUME);
+		d->tree = (struct tree){ 0 };
+		wait_a_moment(ANSWER_NS);
+		r = r < 0 ? r : freeze(d, &unread);
+	}
 	if (r < 0)
 		(void)victim_release(d, VICTIM_RESUME); /* the first failure is the one to report */
 	fault_leave(before);

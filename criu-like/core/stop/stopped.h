@@ -46,7 +46,7 @@ struct victim_mm {
 	uint64_t hole_end;	   /* free addresses end here... */
 	uint64_t hole_len;	   /* ...and are so many */
 	uint64_t stack, stack_len; /* [stack]; 0: none */
-	uint64_t vdso_end;
+	uint64_t vdso, vdso_end;   /* 0: none */
 	uint64_t orphan_blob, orphan_blob_len; /* of a dump whose tool died */
 	uint64_t frames; /* where frames lie; 0: not chosen yet */
 	uint32_t frames_len;
@@ -101,6 +101,9 @@ struct victim_tree {
 	struct victim_thread **in_mm; /* by task.mm: the first of its live threads */
 	char *buffer; /* what one list of calls is built in */
 	size_t buffer_len;
+	uint64_t vdso;	    /* where the address space before had it; 0: not known */
+	uint64_t vdso_len;  /* of one whose end is empty ... */
+	char vdso_first[4096]; /* ... and its first page; len 0: not known */
 	uint64_t deadline_ns, old_sigmask;
 	pid_t self;
 	bool waiting;  /* SIGCHLD is blocked */
