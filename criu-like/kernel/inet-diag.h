@@ -9,3 +9,9 @@ struct inet_diag_question {
 };
 /* 1: receiving, 2: sending is shut down. -ENOENT: no such socket, or no module that tells. */
 int inet_diag_shutdown(const struct inet_diag_question *q, uint32_t *ret);
+/*
+ * Ends what is left of a TCP connection between these addresses when nobody has a descriptor of it:
+ * it waits for its last packets, or for time to pass. 0; -ENOENT: there is none; or -errno.
+ */
+struct sockaddr;
+int inet_diag_end_orphan(const struct sockaddr *local, const struct sockaddr *peer);
