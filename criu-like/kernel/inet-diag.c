@@ -1,8 +1,8 @@
 /*
- * Questions to sock_diag(7) about internet sockets. One by its inode: a list of the sockets of a
- * protocol that have one local port, searched. Raw and echo sockets are not listed by all kernels,
- * and sockets without a port by none. A connection by its addresses: it can be ended as well (4.5,
- * CONFIG_INET_DIAG_DESTROY); the cookie makes sure that it is the one that was looked at.
+ * One question to sock_diag(7) about an internet socket: a list of the sockets of a protocol that
+ * have one local port, searched for the inode; one connection is found by its name, and can be
+ * ended (4.5, CONFIG_INET_DIAG_DESTROY). Raw and echo sockets are not listed by all kernels, and
+ * sockets without a port by none.
  */
 #include "kernel/inet-diag.h"
 
@@ -19,6 +19,8 @@
 
 #include "base/fd.h"
 #include "kernel/sys.h"
+
+enum { ESTABLISHED_STATE = 1 };
 
 static int ask(int fd, const struct inet_diag_question *q)
 {
@@ -86,9 +88,58 @@ int inet_diag_shutdown(const struct inet_diag_question *q, uint32_t *ret)
 	return r > 0 ? 0 : r;
 }
 
+static int ask_one(int fd, const struct nft_pair *p)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 req;
+	} m = {
+		.head = { .nlmsg_len = sizeof(m),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST },
+		.req = { .sdiag_family = p->v6 ? AF_INET6 : AF_INET,
+			 .sdiag_protocol = IPPROTO_TCP,
+			 .idiag_states = ~0U,
+			 .id = { .idiag_sport = p->remote_port,
+				 .idiag_dport = p->local_port,
+				 .idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE } } },
+	};
+	long r;
+
+	memcpy(m.req.id.idiag_src, p->remote, p->v6 ? 16 : 4);
+	memcpy(m.req.id.idiag_dst, p->local, p->v6 ? 16 : 4);
+	r = sys(SYS_sendto, fd, &m, sizeof(m), 0, NULL, 0);
+	return r < 0 ? (int)r : 0;
+}
+
+int inet_diag_unaccepted(const struct nft_pair *p, uint32_t *ret_bytes)
+{
+	_close_ int fd =
+		(int)sys(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	union {
+		struct nlmsghdr head;
+		char bytes[4096];
+	} b;
+	const struct inet_diag_msg *m = NLMSG_DATA(&b.head);
+	int r = fd < 0 ? fd : ask_one(fd, p);
+	long n = r ? r : sys(SYS_recvfrom, fd, b.bytes, sizeof(b.bytes), 0, NULL, NULL);
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < NLMSG_LENGTH(sizeof(*m)) || b.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    m->idiag_state != ESTABLISHED_STATE || m->idiag_inode ||
+	    m->id.idiag_dport != p->local_port)
+		return -ENOENT;
+	*ret_bytes = m->idiag_rqueue;
+	return 0;
+}
+
 /* --- by addresses -------------------------------------------------------------------------------
  */
-enum { TCP_LISTEN_STATE = 10 };
+/* Of sockets that were closed. Without a descriptor are those as well that nobody accepted yet. */
+enum { FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, LAST_ACK = 9, CLOSING = 11 };
+static const uint32_t closed_states = 1 << FIN_WAIT1 | 1 << FIN_WAIT2 | 1 << TIME_WAIT |
+				      1 << LAST_ACK | 1 << CLOSING;
 
 static void put_address(const struct sockaddr *a, __be32 *address, __be16 *port)
 {
@@ -155,7 +206,7 @@ int inet_diag_end_orphan(const struct sockaddr *local, const struct sockaddr *pe
 	if (r < 0)
 		return r;
 	if ((size_t)r < NLMSG_LENGTH(sizeof(*m)) || m->idiag_inode ||
-	    m->idiag_state == TCP_LISTEN_STATE)
+	    m->idiag_state > CLOSING || !(closed_states >> m->idiag_state & 1))
 		return -ENOENT;
 	id = m->id;
 	r = send_one(fd, SOCK_DESTROY, m->idiag_family, &id);

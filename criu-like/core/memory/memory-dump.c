@@ -26,12 +26,6 @@ static bool owns_mm(const struct task *t)
 	return t->state != TASK_ZOMBIE && t->mm == t->index;
 }
 
-int memory_look(struct dump *d)
-{
-	(void)d; /* all that is read outside of the stop is read again then */
-	return 0;
-}
-
 struct memory *memory_state(struct dump *d)
 {
 	if (d->memory)
@@ -42,6 +36,12 @@ struct memory *memory_state(struct dump *d)
 	for (size_t i = 0; i < array_size(d->memory->object); i++)
 		map_init(&d->memory->object[i], &d->arena);
 	return d->memory;
+}
+
+/* All that is read of the tree outside of the stop is read again then. */
+int memory_look(struct dump *d)
+{
+	return own_vdso_find(&d->arena, &memory_state(d)->vdso);
 }
 
 void memory_read_ahead(struct dump *d)
@@ -273,7 +273,7 @@ static int write_space(struct dump *d, size_t space)
 
 int memory_map(struct dump *d)
 {
-	int r = own_vdso_find(&d->arena, &memory_state(d)->vdso) ?: create_images(d);
+	int r = create_images(d);
 
 	vec_foreach(t, &d->tree.task)
 		if (!r && owns_mm(*t))
