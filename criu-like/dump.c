@@ -31,7 +31,7 @@
 #include "core/world.h"
 
 enum { MANY_PROCESSES = 16, MANY_THREADS = 256 };
-enum { PROCESS_BYTES = 40 << 10, THREAD_BYTES = 18 << 10, MOST_BYTES = 128 << 20 };
+enum { PROCESS_BYTES = 34 << 10, THREAD_BYTES = 28 << 10, MOST_BYTES = 192 << 20 };
 
 static int hook(const struct dump *d, const char *point)
 {

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "kernel/descriptor.h"
+#include "kernel/inet-diag.h"
 #include "kernel/proc-list.h"
 
 union inet_name {
@@ -111,6 +112,29 @@ bool connections_both(const struct connections *c, const struct nft_pair *p)
 	return connections_has(c, p) && map_get(&c->by_pair, remote_key(p), local_key(p));
 }
 
+bool connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes)
+{
+	bool listens = false;
+
+	vec_foreach(port, &c->listener)
+		listens |= *port == p->remote_port;
+	return listens && !map_get(&c->by_pair, remote_key(p), local_key(p)) &&
+	       !inet_diag_unaccepted(p, ret_bytes);
+}
+
+static int add_listener(struct connections *c, int fd)
+{
+	union inet_name name = { 0 };
+	uint32_t len = sizeof(name);
+	long r = sys(SYS_getsockname, fd, &name, &len);
+
+	if (!r)
+		*vec_push(c->arena, &c->listener) = name.head.sa_family == AF_INET
+							    ? name.v4.sin_port
+							    : name.v6.sin6_port;
+	return (int)r;
+}
+
 static int add(struct connections *c, const struct task *t, int number)
 {
 	_close_ int fd = sys_pidfd_getfd(t->pidfd, number);
@@ -120,57 +144,39 @@ static int add(struct connections *c, const struct task *t, int number)
 
 	if (fd < 0)
 		return fd;
-	if (state == -EPROTOTYPE || state == -ENOPROTOOPT || state == TCP_LISTEN ||
-	    state == TCP_CLOSE)
+	if (state == TCP_LISTEN)
+		return add_listener(c, fd);
+	if (state == -EPROTOTYPE || state == -ENOPROTOOPT || state == TCP_CLOSE)
 		return 0; /* no TCP, or no connection */
 	r = state < 0 ? state : connection_pair(fd, &pair);
 	if (r)
 		return r;
 	n = vec_push(c->arena, &c->list);
-	*n = (struct connection){ pair, t, number };
+	*n = (struct connection){ pair, t, number, false };
 	map_put(&c->by_pair, local_key(&pair), remote_key(&pair), c);
 	return 0;
 }
 
-/* Under the same number the parent has the same description: it was seen there. */
-static bool inherited(const struct task *t, int number)
+int connections_add(struct connections *c, const struct task *t, int number, const struct stat *st)
 {
-	const struct thread *own = task_main(t), *its = t->parent ? task_main(t->parent) : NULL;
-
-	return own && its && !sys_kcmp_file(own->tid, number, its->tid, number);
-}
-
-/* -ENOENT: nothing is open there. */
-static int look_at(struct connections *c, const struct task *t, int number)
-{
-	char name[16];
-	struct stat st;
-	int r;
-
-	if (inherited(t, number))
+	if (!S_ISSOCK(st->st_mode) || map_get(&c->by_inode, st->st_dev, st->st_ino))
 		return 0;
-	(void)snprintf(name, sizeof(name), "fd/%d", number); /* always fits */
-	r = sys_stat(t->proc_fd, name, 0, &st, NULL);
-	if (r)
-		return r == -ENOENT ? r : 0; /* a file server that is gone */
-	if (!S_ISSOCK(st.st_mode) || map_get(&c->by_inode, st.st_dev, st.st_ino))
-		return 0;
-	map_put(&c->by_inode, st.st_dev, st.st_ino, c);
+	map_put(&c->by_inode, st->st_dev, st->st_ino, c);
 	return add(c, t, number);
 }
 
-int connections_add(struct connections *c, const struct task *t, const struct proc_list *number)
+int connections_add_all(struct connections *c, const struct task *t)
 {
-	struct proc_list all;
-	bool complete = !number;
-	int r = number ? 0 : proc_list_at(c->arena, t->proc_fd, "fd", &all);
+	struct proc_list number;
+	int r = proc_list_at(c->arena, t->proc_fd, "fd", &number);
 
-	number = number ? number : &all;
-	for (size_t i = 0; !r && i < number->n; i++) {
-		r = look_at(c, t, number->v[i]);
-		if (r == -ENOENT && !complete)
-			return connections_add(c, t, NULL);
-		r = r == -ENOENT ? 0 : r;
+	for (size_t i = 0; !r && i < number.n; i++) {
+		char name[16];
+		struct stat st;
+
+		(void)snprintf(name, sizeof(name), "fd/%d", number.v[i]); /* always fits */
+		if (!sys_stat(t->proc_fd, name, 0, &st, NULL)) /* else it is closed, or gone */
+			r = connections_add(c, t, number.v[i], &st);
 	}
 	return r;
 }

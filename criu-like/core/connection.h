@@ -12,24 +12,30 @@ struct connection {
 	struct nft_pair pair;
 	const struct task *task; /* who holds it ... */
 	int number;		 /* ... under this number */
+	bool waits; /* its other end waits in the queue of a listener of the tree */
 };
 struct connections {
 	struct arena *arena;
 	VEC(struct connection) list;
+	VEC(uint16_t) listener; /* ports, network byte order */
 	struct map by_pair, by_inode;
 };
 
 void connections_init(struct connections *c, struct arena *a);
-/*
- * Adds those in the descriptor table of a task (proc_fd, pidfd), parents first; each socket once.
- * `number`: all that are open there if none of them is closed; NULL: not known. 0 or -errno.
- */
-struct proc_list;
-int connections_add(struct connections *c, const struct task *t, const struct proc_list *number);
+/* Adds what is open under this number of a task (pidfd) if it is one; each socket once. */
+struct stat;
+int connections_add(struct connections *c, const struct task *t, int number, const struct stat *st);
+/* All in the descriptor table of a task (proc_fd, pidfd). Both: 0 or -errno. */
+int connections_add_all(struct connections *c, const struct task *t);
 /* Whether this end is among them. */
 bool connections_has(const struct connections *c, const struct nft_pair *p);
 /* Whether both ends of the connection are among them. */
 bool connections_both(const struct connections *c, const struct nft_pair *p);
+/*
+ * Whether the other end is not among them, as it waits to be accepted from a listener of the tree;
+ * the bytes that it has received.
+ */
+bool connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes);
 /* The names of a connected socket: 0, -ENOTCONN, or another -errno. */
 int connection_pair(int fd, struct nft_pair *ret);
 /* Its state, TCP_x; -errno for anything but a TCP socket. */

@@ -68,8 +68,10 @@ struct dump {
 	struct journal *journal;
 	struct tty_tree *ttys;
 	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */
+	struct map *directories; /* task/fs.c: (name and mount, file) -> FileRef; NULL: none yet */
 	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
 	struct net_lock *lock; /* NULL: nobody asked yet */
 	struct net_guard *guard; /* NULL: not started */
 	struct unix_space *unix_space; /* sock/unix.h */
+	struct pipe_sides *pipes; /* NULL: none met */
 };

@@ -21,6 +21,7 @@
 #include "core/file/file.h"
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
+#include "kernel/proc-list.h"
 #include "net_lock.pb-c.h"
 
 struct net_lock {
@@ -44,18 +45,58 @@ static struct nft_block block_of(struct dump *d, bool owned)
 	struct net_lock *l = d->lock;
 	struct nft_pair *pair = arena_array(&d->arena, struct nft_pair, l->all.list.n);
 
-	for (size_t i = 0; i < l->all.list.n; i++)
-		pair[i] = l->all.list.v[i].pair;
+	size_t n = 0;
+
+	vec_foreach(c, &l->all.list)
+		if (!c->waits)
+			pair[n++] = c->pair;
 	return (struct nft_block){ .name = owned ? arena_printf(&d->arena, "%s-dump", l->name)
 						 : l->name,
 				   .mark = NET_LOCK_MARK,
 				   .owned = owned,
 				   .pair = pair,
-				   .n = l->all.list.n };
+				   .n = n };
 }
 
+static bool has_packets(const struct dump *d)
+{
+	vec_foreach(c, &d->lock->all.list)
+		if (!c->waits)
+			return true;
+	return false;
+}
+
+/* Under the same number the parent has the same description: it was seen there. */
+static bool inherited(const struct task *t, int number)
+{
+	const struct thread *its = t->parent ? task_main(t->parent) : NULL;
+
+	return its && !sys_kcmp_file(task_main(t)->tid, number, its->tid, number);
+}
+
+/* -EBADF: one of the numbers is closed, so there may be others. */
+static int add_table(struct dump *d, const struct task *t, const struct proc_list *number)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < number->n; i++) {
+		const struct fd_glance *g;
+
+		if (inherited(t, number->v[i]))
+			continue;
+		r = files_glance(d, t, number->v[i], &g);
+		if (r && r != -EBADF)
+			return connections_add_all(&d->lock->all, t); /* one is not to be had */
+		r = r ?: connections_add(&d->lock->all, t, number->v[i], &g->st);
+	}
+	return r;
+}
+
+/* Parents come first. */
 static int find_connections(struct dump *d)
 {
+	uint32_t bytes;
+
 	vec_foreach(t, &d->tree.task) {
 		const struct proc_list *number;
 		int r;
@@ -63,10 +104,15 @@ static int find_connections(struct dump *d)
 		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
 			continue;
 		r = files_numbers(d, *t, &number);
-		r = r ?: connections_add(&d->lock->all, *t, number);
+		r = r ?: add_table(d, *t, number);
+		if (r == -EBADF)
+			r = connections_add_all(&d->lock->all, *t);
 		if (r)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
+	vec_foreach(c, &d->lock->all.list)
+		c->waits = !d->opt->skip_in_flight &&
+			   connections_waits(&d->lock->all, &c->pair, &bytes);
 	return 0;
 }
 
@@ -109,7 +155,7 @@ int net_lock_dump(struct dump *d)
 
 	d->lock = lock_new(d); /* what the look before the freeze saw counts no more */
 	r = find_connections(d);
-	if (r || !d->lock->all.list.n || d->opt->tcp_close)
+	if (r || !has_packets(d) || d->opt->tcp_close)
 		return r;
 	r = choose_name(d);
 	r = r ?: write_image(d);
@@ -191,7 +237,17 @@ bool net_lock_covers(const struct dump *d, const struct nft_pair *p)
 	return d->lock && connections_has(&d->lock->all, p);
 }
 
-bool net_lock_inside(struct dump *d, const struct nft_pair *p)
+uint32_t net_lock_waiting(const struct dump *d, uint16_t port)
+{
+	uint32_t n = 0;
+
+	if (d->lock)
+		vec_foreach(c, &d->lock->all.list)
+			n += c->waits && c->pair.remote_port == port;
+	return n;
+}
+
+static void look(struct dump *d)
 {
 	if (!d->lock) { /* before the freeze */
 		d->lock = lock_new(d);
@@ -203,8 +259,19 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 			struct task t = { .pid = *pid, .proc_fd = dir, .pidfd = pidfd };
 
 			if (dir >= 0 && pidfd >= 0) /* else it ended: the stop decides */
-				(void)connections_add(&d->lock->all, &t, NULL);
+				(void)connections_add_all(&d->lock->all, &t);
 		}
 	}
+}
+
+bool net_lock_inside(struct dump *d, const struct nft_pair *p)
+{
+	look(d);
 	return connections_both(&d->lock->all, p);
+}
+
+bool net_lock_waits(struct dump *d, const struct nft_pair *p, uint32_t *ret_bytes)
+{
+	look(d);
+	return !d->opt->skip_in_flight && connections_waits(&d->lock->all, p, ret_bytes);
 }

@@ -6,8 +6,9 @@
  * that are only partly read, whose next part is always in the queue). So is what the kernel
  * ties to the port and forgets when it closes: packet queues and logs of netfilter, the audit
  * daemon, process events. (An audit socket gets its port with the first message: without one it has
- * told the kernel nothing. Message buses keep such a socket.) The port is bound again; the checks of permission that use the maker's
- * credentials see those of the tool and, as ever, also the sender's.
+ * told the kernel nothing. Message buses keep such a socket.) The port is bound again; the checks
+ * of permission that use the maker's credentials see those of the tool and, as ever, also the
+ * sender's.
  */
 #include "netlink.pb-c.h"
 

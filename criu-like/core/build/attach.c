@@ -5,8 +5,8 @@
  * vdso, while all threads of the address space are stopped; what they would execute is gone, but
  * their registers are replaced before they run.
  *
- * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process. It is taken from
- * one process after the other, which a guard makes one step (commit-guard.c).
+ * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process. It is taken
+ * from one process after the other, which a guard makes one step (commit-guard.c).
  */
 #include "core/build/attach.h"
 

@@ -1,7 +1,7 @@
 /*
  * The commit of a restore as one step. Each process of the tree is released from the tool's death
- * (PTRACE_O_EXITKILL) by a call of its own, so a tool that is killed among these calls would leave a
- * part of the tree. Therefore a second process stands by while they are made: it sleeps until the
+ * (PTRACE_O_EXITKILL) by a call of its own, so a tool that is killed among these calls would leave
+ * a part of the tree. Therefore a second process stands by while they are made: it sleeps until the
  * kernel tells it that the tool died (PDEATHSIG), and ends the whole tree unless a word in a shared
  * page says that all are released. That word is the commit. A tree of one process needs none.
  *

@@ -83,6 +83,7 @@ void files_space_init(struct dump *d)
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
 	map_init(&f->answers, &d->arena);
+	map_init(&f->glance, &d->arena);
 	map_init(&f->open, &d->arena);
 	map_init(&f->locked, &d->arena);
 	f->fd_dir = f->fdinfo_dir = f->own_dir = f->own_pidfd = -1;
@@ -135,14 +136,21 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 /* Copies the descriptor and looks at it; the copy is the caller's. */
 static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size_t size)
 {
-	int r;
+	struct fd_glance *g = map_get(&d->files->glance, p->task->files, (uint64_t)p->number);
+	int r = 0;
 
-	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
-	if (p->fd < 0 && is_running(d))
-		return -ENOENT;
-	if (p->fd < 0)
-		return fail(p->fd, "copy descriptor %d", p->number);
-	r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
+	if (g && g->fd >= 0) {
+		p->fd = take_fd(&g->fd);
+		p->st = g->st;
+		p->mnt_id = g->mnt_id;
+	} else {
+		p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
+		if (p->fd < 0 && is_running(d))
+			return -ENOENT;
+		if (p->fd < 0)
+			return fail(p->fd, "copy descriptor %d", p->number);
+		r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
+	}
 	if (r)
 		return fail(r, "look at descriptor %d", p->number);
 	if (quick && quick_look(d, p))
@@ -152,10 +160,11 @@ static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size
 
 static void copy_done(struct dump *d, struct fd_probe *p)
 {
-	long type = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? fd_fs_type(d, p) : 0;
+	long type;
 
 	if (p->fd < 0)
 		return;
+	type = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? fd_fs_type(d, p) : 0;
 	if (type == FUSE_SUPER_MAGIC || type == NFS_SUPER_MAGIC)
 		*vec_push(&d->arena, &d->files->kept) = p->fd;
 	else
@@ -564,6 +573,8 @@ int files_dump(struct dump *d)
 	r = r ?: image_create(d->set, "ofd", &f->ofd_image);
 	if (!r)
 		r = dump_tables(d);
+	vec_foreach(g, &f->glanced)
+		copy_done(d, &(struct fd_probe){ .fd = take_fd(&(*g)->fd), .st = (*g)->st });
 	fd_close(&f->fd_dir);
 	fd_close(&f->fdinfo_dir);
 	fd_close(&f->own_dir);

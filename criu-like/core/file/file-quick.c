@@ -10,8 +10,10 @@
  */
 #include <errno.h>
 #include <linux/magic.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/io.h"
 #include "core/file/file-space.h"
 #include "kernel/descriptor.h"
@@ -20,6 +22,7 @@
 enum {
 	ASK_MAX = 30000, /* numbers in one program: slots are few */
 	PID_NAMESPACE = 2,
+	COPIES_MAX = 8192,
 };
 static const uint64_t initial_pid_namespace = 0xeffffffcu; /* linux/proc_ns.h, not exported */
 
@@ -59,6 +62,41 @@ int files_numbers(struct dump *d, const struct task *t, const struct proc_list *
 		*ret = l;
 	}
 	return r;
+}
+
+/* Tables of tasks and a few files more have to be open at the same time. */
+static uint64_t room_for_copies(const struct dump *d)
+{
+	uint64_t needed = 512 + 4 * d->tree.task.n;
+	struct rlimit l;
+
+	if (sys(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &l) < 0 || l.rlim_cur <= needed)
+		return 1;
+	return l.rlim_cur - needed < COPIES_MAX ? l.rlim_cur - needed : COPIES_MAX;
+}
+
+int files_glance(struct dump *d, const struct task *t, int number, const struct fd_glance **ret)
+{
+	_close_ int fd = sys_pidfd_getfd(t->pidfd, number);
+	struct fd_glance *g;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	g = arena_new(&d->arena, struct fd_glance);
+	g->fd = -1;
+	r = sys_stat(fd, "", 0, &g->st, &g->mnt_id);
+	if (r)
+		return r;
+	if (!d->files->copies)
+		d->files->copies = room_for_copies(d);
+	if ((uint64_t)fd < d->files->copies) {
+		g->fd = take_fd(&fd);
+		*vec_push(&d->arena, &d->files->glanced) = g;
+		map_put(&d->files->glance, t->files, (uint64_t)number, g);
+	}
+	*ret = g;
+	return 0;
 }
 
 bool answers_good(const struct fd_answers *a)

@@ -38,6 +38,9 @@ struct file_space {
 	VEC(int) kept;		 /* copies whose close would ask a file server */
 	struct scratch_pipe scratch;
 	struct map answers;	 /* table -> struct fd_answers */
+	struct map glance;	 /* table, number -> struct fd_glance */
+	VEC(struct fd_glance *) glanced;
+	uint64_t copies;	 /* how many numbers of the tool these may take; 0: not asked yet */
 	struct map open;	 /* table -> struct proc_list: files_numbers() */
 	struct map locked;	 /* inode numbers of files with locks on them */
 	bool lock_anywhere;	 /* the kernel does not show all locks: any file may have one */

@@ -174,6 +174,17 @@ int files_look(struct dump *d);
  */
 struct proc_list;
 int files_numbers(struct dump *d, const struct task *t, const struct proc_list **ret);
+/*
+ * A first look at a descriptor of a stopped task: what stat(2) tells and, as long as not too many
+ * are open, a copy that the dump of the descriptor takes over; fd -1: none. 0 or -errno,
+ * unreported.
+ */
+struct fd_glance {
+	struct stat st;
+	uint32_t mnt_id;
+	int fd;
+};
+int files_glance(struct dump *d, const struct task *t, int number, const struct fd_glance **ret);
 /* Questions about the descriptors of this thread's table, for the program that it will run. */
 int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */

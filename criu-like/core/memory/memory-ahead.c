@@ -123,7 +123,8 @@ static void take_entries(struct look *l, size_t i, size_t last)
 
 		for (uint64_t at = g->start; ahead_small(g) && at < g->end; at += PAGE_BYTES)
 			l->page[l->n_page++] =
-				(struct ahead_page){ l->entry[(at - start) / PAGE_BYTES], { 0, 0 } };
+				(struct ahead_page){ l->entry[(at - start) / PAGE_BYTES],
+						     { 0, 0 } };
 	}
 }
 
@@ -270,9 +271,9 @@ static long hand_over_all(struct look *l)
 	struct ahead *a = (struct ahead *)l->job->to;
 	char *to = l->job->to + ((sizeof(*a) + 15) & ~(size_t)15);
 	size_t n_page = l->out.pages_known ? l->n_page : 0;
-	size_t need = sizeof(*a) + l->out.auxv.len + l->out.n_vma * sizeof(*l->vma) + l->path_bytes +
-		      l->out.n_region * sizeof(*l->region) + n_page * sizeof(*l->page) +
-		      16 * (l->out.n_vma + 5);
+	size_t need = sizeof(*a) + l->out.auxv.len + l->out.n_vma * sizeof(*l->vma) +
+		      l->path_bytes + l->out.n_region * sizeof(*l->region) +
+		      n_page * sizeof(*l->page) + 16 * (l->out.n_vma + 5);
 
 	if (need > l->job->room)
 		return -ENOSPC;

@@ -23,7 +23,8 @@ struct ahead {
 	uint64_t exe_key[2]; /* of the executable: equal for the same file under the same name */
 	const struct smaps_vma *vma;
 	const struct page_region *region;
-	const struct ahead_page *page; /* one after the other, of all regions that are ahead_small() */
+	const struct ahead_page
+		*page; /* one after the other, of all regions that are ahead_small() */
 };
 
 /* The helper's part; the argument is the seed of the digests. */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -16,7 +17,9 @@
 #include "core/memory/memory-ahead.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
+#include "core/refuse.h"
 #include "core/stop/victim.h"
+#include "kernel/own.h"
 #include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
@@ -24,12 +27,6 @@
 static bool owns_mm(const struct task *t)
 {
 	return t->state != TASK_ZOMBIE && t->mm == t->index;
-}
-
-int memory_look(struct dump *d)
-{
-	(void)d; /* all that is read outside of the stop is read again then */
-	return 0;
 }
 
 struct memory *memory_state(struct dump *d)
@@ -42,6 +39,17 @@ struct memory *memory_state(struct dump *d)
 	for (size_t i = 0; i < array_size(d->memory->object); i++)
 		map_init(&d->memory->object[i], &d->arena);
 	return d->memory;
+}
+
+/* All that is read of the tree outside of the stop is read again then. */
+int memory_look(struct dump *d)
+{
+	if (!own_capable(CAP_CHECKPOINT_RESTORE) && !own_capable(CAP_SYS_ADMIN))
+		return refuse(&d->blockers, d->opt->pid, "memory",
+			      "the tool may not open the files that it maps",
+			      "run it as root or with CAP_CHECKPOINT_RESTORE ('torpor check' tells "
+			      "the rest)");
+	return own_vdso_find(&d->arena, &memory_state(d)->vdso);
 }
 
 void memory_read_ahead(struct dump *d)
@@ -273,7 +281,7 @@ static int write_space(struct dump *d, size_t space)
 
 int memory_map(struct dump *d)
 {
-	int r = own_vdso_find(&d->arena, &memory_state(d)->vdso) ?: create_images(d);
+	int r = create_images(d);
 
 	vec_foreach(t, &d->tree.task)
 		if (!r && owns_mm(*t))

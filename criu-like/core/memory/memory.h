@@ -13,8 +13,7 @@
  */
 
 /* --- dump ------------------------------------------------------------------------------------ */
-int memory_look(
-	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
+int memory_look(struct dump *d); /* before the freeze: what the tool itself has */
 /* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
 int memory_map(struct dump *d);
 /* Everything stopped: from now on a helper may look at them. */

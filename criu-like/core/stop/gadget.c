@@ -18,7 +18,6 @@
 #include "kernel/pagemap.h"
 #include "kernel/proc-maps.h"
 #include "kernel/proc-stat.h"
-#include "kernel/procmap.h"
 #include "kernel/sys.h"
 
 extern const char blob_start[];
@@ -130,7 +129,8 @@ static bool all_zero(const uint8_t *p, size_t n)
 
 static bool page_present(struct victim_mm *mm, uint64_t address)
 {
-	_close_ int fd = (int)sys(SYS_openat, mm->task->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC, 0);
+	_close_ int fd =
+		(int)sys(SYS_openat, mm->task->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC, 0);
 	uint64_t entry;
 
 	return fd < 0 || io_pread(fd, &entry, sizeof(entry), address / PAGE * sizeof(entry)) < 0 ||
@@ -138,9 +138,10 @@ static bool page_present(struct victim_mm *mm, uint64_t address)
 }
 
 /*
- * Of several pages the last one is often untouched. Then it is as in every process that has the same
- * first page (an ELF header and the build id), and looking at it would make it present: a page that
- * is, has to be taken away from other cpus when it is written to, which costs an interrupt there.
+ * Of several pages the last one is often untouched. Then it is as in every process that has the
+ * same first page (an ELF header and the build id), and looking at it would make it present: a page
+ * that is, has to be taken away from other cpus when it is written to, which costs an interrupt
+ * there.
  */
 static bool known_to_be_empty(struct victim_tree *vt, struct victim_mm *mm, uint64_t tail)
 {

@@ -3,8 +3,8 @@
 #include "core/stop/stopped.h"
 
 /*
- * Vdso, [stack] and what a killed dump has left; with `hole` also where the blob has room, for which
- * all of maps is read.
+ * Vdso, [stack] and what a killed dump has left; with `hole` also where the blob has room, for
+ * which all of maps is read.
  */
 int gadget_survey(struct dump *d, struct victim_mm *mm, bool hole);
 /* Makes the pieces of code for the way home available. Refuses by name when there are none. */

@@ -70,11 +70,12 @@ static void choose_marker(struct victim_thread *v)
 
 int inside_prepare(struct dump *d, struct victim_thread *v)
 {
-	struct trace_dispatch config;
+	struct trace_dispatch config = { 0 };
 
 	if (v->prepared)
 		return 0;
-	if (trace_dispatch(v->tid, &config) >= 0 && config.mode)
+	v->dispatch_off = trace_dispatch(v->tid, &config) >= 0 && !config.mode;
+	if (!v->dispatch_off && config.mode)
 		return refuse(
 			&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
 			"it handles its own system calls (PR_SET_SYSCALL_USER_DISPATCH)",

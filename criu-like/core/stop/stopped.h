@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "core/dump.h"
+#include "kernel/ptrace-inquiry.h"
 #include "kernel/ptrace.h"
 #include "pie/program.h"
 
@@ -80,6 +81,8 @@ struct victim_thread {
 	struct victim_mm **mm; /* place of its address space in victim_tree.mm */
 	struct victim_thread *next_in_mm;
 	uint64_t rseq_cs;
+	struct trace_rseq rseq; /* as it is registered */
+	bool rseq_known, dispatch_off; /* the kernel was asked */
 	uint64_t slept_ns; /* in the call that the stop interrupted, at least; 0: not known */
 	int64_t sleep_call; /* which one; -1: not known */
 	const struct proc_status *status; /* read after the stop */

@@ -470,6 +470,19 @@ int victim_withdraw_all(struct dump *d)
 	return r;
 }
 
+bool victim_rseq(const struct thread *t, struct trace_rseq *ret)
+{
+	if (!t->victim || !t->victim->rseq_known)
+		return false;
+	*ret = t->victim->rseq;
+	return true;
+}
+
+bool victim_dispatch_off(const struct thread *t)
+{
+	return t->victim && t->victim->dispatch_off;
+}
+
 int victim_memory(const struct dump *d, const struct task *t)
 {
 	const struct victim_mm *mm = d->victims->mm[t->mm];
