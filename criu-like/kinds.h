@@ -69,7 +69,8 @@
 
 /* Kinds of mappings, in match order. */
 #define MEM_KINDS(X) \
-	X(special) X(ring_mapping) X(aio) X(hugetlb) X(sysv_map) X(shmem) X(mapped_file) X(anon)
+	X(special) X(ring_mapping) X(packet_mapping) X(aio) X(hugetlb) X(sysv_map) X(shmem) \
+	X(mapped_file) X(anon)
 
 /* Objects of namespaces, in the order in which they are made. */
 #define WORLD_KINDS(X) X(sysv_shm) X(sysv_sem) X(sysv_msg) X(mqueue_object)

@@ -155,12 +155,24 @@ static void open_barriers(struct restore *r)
 		area_pass(r, WORD_SIGNALS, 1);
 }
 
+/* Only the coordinator waits for these words, or whoever does waits for the same. */
+static void set_goals(struct restore *r)
+{
+	static const enum area_word by_threads[] = { WORD_RESTORED, WORD_SIGNALED, WORD_CREDS_DONE,
+						     WORD_PARKED };
+
+	area_goal(r, WORD_FORKED, r->births->n_fork);
+	for (size_t i = 0; i < array_size(by_threads); i++)
+		area_goal(r, by_threads[i], (uint32_t)r->tree.thread.n);
+}
+
 static int fork_tree(void *c)
 {
 	struct restore *r = c;
 	uint64_t from = time_now_ns();
 	int k;
 
+	set_goals(r);
 	open_barriers(r);
 	k = self_fork_root(r);
 	k = k ?: watch_wait(r, WORD_FORKED, r->births->n_fork);

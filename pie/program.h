@@ -76,6 +76,7 @@ struct prog_report {
 	int32_t error; /* positive errno */
 	uint32_t reserved[3];
 	uint32_t word[PROG_WORDS];
+	uint32_t goal[PROG_WORDS]; /* nobody waits for less: those before it wake nobody */
 };
 
 _Static_assert(sizeof(struct prog_op) == 64, "one operation is one cache line");

@@ -27,6 +27,7 @@ enum {
 	MOST_BYTES = 64 * CHUNK_BYTES,
 	ALIGN = 16,
 	PAGE_BYTES = 4096,
+	TEXT_BYTES = 128, /* most are shorter: formatted once */
 	HUGE_FROM = 4 << 20, /* large enough to hold huge pages */
 	/* Small chunks are for finding reads behind their end: malloc knows where that is. */
 	BY_MALLOC = ARENA_CHUNK_BYTES < PAGE_BYTES,
@@ -209,16 +210,19 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
+	char *p = arena_alloc(a, TEXT_BYTES); /* empty if nothing can be written */
 	va_list again;
-	char *p;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(p, TEXT_BYTES, fmt, again);
 	va_end(again);
-	p = arena_alloc(a, n < 0 ? 1 : (size_t)n + 1);
-	if (n >= 0)
+	if (n >= TEXT_BYTES) {
+		p = arena_alloc(a, (size_t)n + 1);
 		(void)vsnprintf(p, (size_t)n + 1, fmt, ap);
+	} else if (n >= 0) {
+		arena_shrink(a, p, TEXT_BYTES, (size_t)n + 1);
+	}
 	return p;
 }
 

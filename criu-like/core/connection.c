@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "kernel/descriptor.h"
+#include "kernel/inet-diag.h"
 #include "kernel/proc-list.h"
 
 union inet_name {
@@ -111,6 +112,29 @@ bool connections_both(const struct connections *c, const struct nft_pair *p)
 	return connections_has(c, p) && map_get(&c->by_pair, remote_key(p), local_key(p));
 }
 
+bool connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes)
+{
+	bool listens = false;
+
+	vec_foreach(port, &c->listener)
+		listens |= *port == p->remote_port;
+	return listens && !map_get(&c->by_pair, remote_key(p), local_key(p)) &&
+	       !inet_diag_unaccepted(p, ret_bytes);
+}
+
+static int add_listener(struct connections *c, int fd)
+{
+	union inet_name name = { 0 };
+	uint32_t len = sizeof(name);
+	long r = sys(SYS_getsockname, fd, &name, &len);
+
+	if (!r)
+		*vec_push(c->arena, &c->listener) = name.head.sa_family == AF_INET
+							    ? name.v4.sin_port
+							    : name.v6.sin6_port;
+	return (int)r;
+}
+
 static int add(struct connections *c, const struct task *t, int number)
 {
 	_close_ int fd = sys_pidfd_getfd(t->pidfd, number);
@@ -120,14 +144,15 @@ static int add(struct connections *c, const struct task *t, int number)
 
 	if (fd < 0)
 		return fd;
-	if (state == -EPROTOTYPE || state == -ENOPROTOOPT || state == TCP_LISTEN ||
-	    state == TCP_CLOSE)
+	if (state == TCP_LISTEN)
+		return add_listener(c, fd);
+	if (state == -EPROTOTYPE || state == -ENOPROTOOPT || state == TCP_CLOSE)
 		return 0; /* no TCP, or no connection */
 	r = state < 0 ? state : connection_pair(fd, &pair);
 	if (r)
 		return r;
 	n = vec_push(c->arena, &c->list);
-	*n = (struct connection){ pair, t, number };
+	*n = (struct connection){ pair, t, number, false };
 	map_put(&c->by_pair, local_key(&pair), remote_key(&pair), c);
 	return 0;
 }

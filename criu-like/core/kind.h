@@ -55,6 +55,8 @@ struct task_kind {
 	int (*apply)(struct self *s, const void *msg);
 	/* Appends what the blob is to run at this stage. SCOPE_TASK: in the leader's program. */
 	int (*stage)(struct prog *p, const struct stage_at *at, const void *msg);
+	/* Whether STAGE_ARM starts what counts time, and has to wait for everybody (optional). */
+	bool (*counts)(const void *msg);
 	/* In the coordinator: registers are set, the thread is stopped and about to be let go. */
 	int (*last)(struct restore *r, const struct thread *t, const void *msg);
 };

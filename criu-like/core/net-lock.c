@@ -45,14 +45,25 @@ static struct nft_block block_of(struct dump *d, bool owned)
 	struct net_lock *l = d->lock;
 	struct nft_pair *pair = arena_array(&d->arena, struct nft_pair, l->all.list.n);
 
-	for (size_t i = 0; i < l->all.list.n; i++)
-		pair[i] = l->all.list.v[i].pair;
+	size_t n = 0;
+
+	vec_foreach(c, &l->all.list)
+		if (!c->waits)
+			pair[n++] = c->pair;
 	return (struct nft_block){ .name = owned ? arena_printf(&d->arena, "%s-dump", l->name)
 						 : l->name,
 				   .mark = NET_LOCK_MARK,
 				   .owned = owned,
 				   .pair = pair,
-				   .n = l->all.list.n };
+				   .n = n };
+}
+
+static bool has_packets(const struct dump *d)
+{
+	vec_foreach(c, &d->lock->all.list)
+		if (!c->waits)
+			return true;
+	return false;
 }
 
 /* Under the same number the parent has the same description: it was seen there. */
@@ -84,6 +95,8 @@ static int add_table(struct dump *d, const struct task *t, const struct proc_lis
 /* Parents come first. */
 static int find_connections(struct dump *d)
 {
+	uint32_t bytes;
+
 	vec_foreach(t, &d->tree.task) {
 		const struct proc_list *number;
 		int r;
@@ -97,6 +110,9 @@ static int find_connections(struct dump *d)
 		if (r)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
+	vec_foreach(c, &d->lock->all.list)
+		c->waits = !d->opt->skip_in_flight &&
+			   connections_waits(&d->lock->all, &c->pair, &bytes);
 	return 0;
 }
 
@@ -139,7 +155,7 @@ int net_lock_dump(struct dump *d)
 
 	d->lock = lock_new(d); /* what the look before the freeze saw counts no more */
 	r = find_connections(d);
-	if (r || !d->lock->all.list.n || d->opt->tcp_close)
+	if (r || !has_packets(d) || d->opt->tcp_close)
 		return r;
 	r = choose_name(d);
 	r = r ?: write_image(d);
@@ -221,7 +237,17 @@ bool net_lock_covers(const struct dump *d, const struct nft_pair *p)
 	return d->lock && connections_has(&d->lock->all, p);
 }
 
-bool net_lock_inside(struct dump *d, const struct nft_pair *p)
+uint32_t net_lock_waiting(const struct dump *d, uint16_t port)
+{
+	uint32_t n = 0;
+
+	if (d->lock)
+		vec_foreach(c, &d->lock->all.list)
+			n += c->waits && c->pair.remote_port == port;
+	return n;
+}
+
+static void look(struct dump *d)
 {
 	if (!d->lock) { /* before the freeze */
 		d->lock = lock_new(d);
@@ -236,5 +262,16 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 				(void)connections_add_all(&d->lock->all, &t);
 		}
 	}
+}
+
+bool net_lock_inside(struct dump *d, const struct nft_pair *p)
+{
+	look(d);
 	return connections_both(&d->lock->all, p);
+}
+
+bool net_lock_waits(struct dump *d, const struct nft_pair *p, uint32_t *ret_bytes)
+{
+	look(d);
+	return !d->opt->skip_in_flight && connections_waits(&d->lock->all, p, ret_bytes);
 }

@@ -26,6 +26,15 @@ bool net_lock_covers(const struct dump *d, const struct nft_pair *p);
 /* Whether the tree holds both ends; known before the freeze as well. */
 bool net_lock_inside(struct dump *d, const struct nft_pair *p);
 
+/*
+ * Whether the other end waits to be accepted from a listener of the tree, and how many bytes it has
+ * received. These connections are not locked: the restore makes them anew. Known before the freeze
+ * as well.
+ */
+bool net_lock_waits(struct dump *d, const struct nft_pair *p, uint32_t *ret_bytes);
+/* How many such connections lead to this port (network byte order). */
+uint32_t net_lock_waiting(const struct dump *d, uint16_t port);
+
 /* --- restore --- */
 /* In plan(): the packets of this connection are to be held back. */
 void net_lock_want(struct restore *r, const struct nft_pair *p);

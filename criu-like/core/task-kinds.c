@@ -373,6 +373,18 @@ int task_kinds_stage(struct prog *p, const struct stage_at *at)
 	return n;
 }
 
+bool task_kinds_count(const struct restore *r, const struct task *t)
+{
+	for (size_t k = 0; task_kinds[k]; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		const void *msg = kind->counts ? r->task_records->of[k].msg[t->index] : NULL;
+
+		if (msg && kind->counts(msg))
+			return true;
+	}
+	return false;
+}
+
 int task_kinds_last(struct restore *r, const struct thread *t)
 {
 	int n = 0;

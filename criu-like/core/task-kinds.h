@@ -30,6 +30,8 @@ bool task_kinds_inherit(const struct restore *r, const struct task *t, const str
  * stages, dead or not.
  */
 int task_kinds_stage(struct prog *p, const struct stage_at *at);
+/* Whether STAGE_ARM of this task starts something that counts time. */
+bool task_kinds_count(const struct restore *r, const struct task *t);
 /* For each live thread, stopped, as the last thing before it is let go. */
 int task_kinds_last(struct restore *r, const struct thread *t);
 

@@ -1,7 +1,7 @@
 /*
  * One question to sock_diag(7) about an internet socket: a list of the sockets of a protocol that
- * have one local port, searched for the inode. Raw and echo sockets are not listed by all kernels,
- * and sockets without a port by none.
+ * have one local port, searched for the inode; one connection is found by its name. Raw and echo
+ * sockets are not listed by all kernels, and sockets without a port by none.
  */
 #include "kernel/inet-diag.h"
 
@@ -11,11 +11,15 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "kernel/sys.h"
+
+enum { ESTABLISHED_STATE = 1 };
 
 static int ask(int fd, const struct inet_diag_question *q)
 {
@@ -81,4 +85,50 @@ int inet_diag_shutdown(const struct inet_diag_question *q, uint32_t *ret)
 		r = n < 0 ? (int)n : search(&b.head, (size_t)n, q->inode, ret);
 	}
 	return r > 0 ? 0 : r;
+}
+
+static int ask_one(int fd, const struct nft_pair *p)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 req;
+	} m = {
+		.head = { .nlmsg_len = sizeof(m),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST },
+		.req = { .sdiag_family = p->v6 ? AF_INET6 : AF_INET,
+			 .sdiag_protocol = IPPROTO_TCP,
+			 .idiag_states = ~0U,
+			 .id = { .idiag_sport = p->remote_port,
+				 .idiag_dport = p->local_port,
+				 .idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE } } },
+	};
+	long r;
+
+	memcpy(m.req.id.idiag_src, p->remote, p->v6 ? 16 : 4);
+	memcpy(m.req.id.idiag_dst, p->local, p->v6 ? 16 : 4);
+	r = sys(SYS_sendto, fd, &m, sizeof(m), 0, NULL, 0);
+	return r < 0 ? (int)r : 0;
+}
+
+int inet_diag_unaccepted(const struct nft_pair *p, uint32_t *ret_bytes)
+{
+	_close_ int fd =
+		(int)sys(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	union {
+		struct nlmsghdr head;
+		char bytes[4096];
+	} b;
+	const struct inet_diag_msg *m = NLMSG_DATA(&b.head);
+	int r = fd < 0 ? fd : ask_one(fd, p);
+	long n = r ? r : sys(SYS_recvfrom, fd, b.bytes, sizeof(b.bytes), 0, NULL, NULL);
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < NLMSG_LENGTH(sizeof(*m)) || b.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    m->idiag_state != ESTABLISHED_STATE || m->idiag_inode ||
+	    m->id.idiag_dport != p->local_port)
+		return -ENOENT;
+	*ret_bytes = m->idiag_rqueue;
+	return 0;
 }

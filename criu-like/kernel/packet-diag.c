@@ -49,6 +49,17 @@ static void read_members(struct arena *a, const struct rtattr *attr, struct pack
 	}
 }
 
+static void read_ring(const struct rtattr *attr, struct packet_diag_geometry *ret)
+{
+	const struct packet_diag_ring *m = RTA_DATA(attr);
+
+	if (RTA_PAYLOAD(attr) >= sizeof(*m))
+		*ret = (struct packet_diag_geometry){
+			m->pdr_block_size, m->pdr_block_nr,   m->pdr_frame_size, m->pdr_frame_nr,
+			m->pdr_retire_tmo, m->pdr_sizeof_priv, m->pdr_features,
+		};
+}
+
 static void read_attribute(struct arena *a, const struct rtattr *attr, struct packet_diag *ret)
 {
 	const struct packet_diag_info *info = RTA_DATA(attr);
@@ -64,8 +75,10 @@ static void read_attribute(struct arena *a, const struct rtattr *attr, struct pa
 		read_members(a, attr, ret);
 		break;
 	case PACKET_DIAG_RX_RING:
+		read_ring(attr, &ret->rx);
+		break;
 	case PACKET_DIAG_TX_RING:
-		ret->has_ring = true;
+		read_ring(attr, &ret->tx);
 		break;
 	case PACKET_DIAG_FANOUT:
 		if (RTA_PAYLOAD(attr) >= sizeof(ret->fanout))

@@ -34,7 +34,6 @@ static const struct {
 	  "unmap it before the dump" },
 	{ "anon_inode:", "it belongs to a kernel object that is not saved",
 	  "unmap it before the dump" },
-	{ "socket:", "the ring of a packet socket is not saved", "unmap it before the dump" },
 };
 
 static int check_name(struct dump *d, const struct vma_probe *p)

@@ -2,8 +2,8 @@
  * Packet sockets. sock_diag tells protocol, interface, memberships (promiscuous mode among them),
  * fanout group and whether there are rings; the rest is options. Made without a protocol, so that
  * nothing comes before the filter stands, then bound to the protocol and the interface of the same
- * name. Refused: rings, whose frames and mapping belong to the old socket; fanout groups that a
- * program rules, which cannot be read. Lost: packets that wait, statistics.
+ * name. Rings: packet-ring.c. Refused: fanout groups that a program rules, which cannot be read.
+ * Lost: packets that wait, but for those in rings; statistics.
  */
 #include "packet.pb-c.h"
 
@@ -23,6 +23,7 @@
 #include "kernel/descriptor.h"
 #include "kernel/interface.h"
 #include "kernel/packet-diag.h"
+#include "sock/packet-ring.h"
 #include "sock/socket-options.h"
 
 enum { ADDRESS_BYTES = 32, JOINED_MAX = 1000, FANOUT_TYPE_MASK = 0xff, UNIQUE_ID = 0x2000 };
@@ -49,9 +50,6 @@ static int judge(struct dump *d, struct fd_probe *p, struct packet_diag *ret)
 	if (r)
 		return fail(r, "descriptor %d: ask for its packet socket", p->number);
 	type = ret->fanout >> 16 & FANOUT_TYPE_MASK;
-	if (ret->has_ring)
-		return fd_refuse(d, p, "its packet socket has ring buffers (PACKET_RX_RING)",
-				 "close it before the dump");
 	if (ret->index == ~0U)
 		return fd_refuse(d, p, "the interface of its packet socket is gone",
 				 "close it before the dump");
@@ -110,7 +108,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	if (r)
 		return r;
-	if (events & POLLIN)
+	if (events & POLLIN && !q.rx.block_nr)
 		log_warn("descriptor %d: packets that wait on its socket are lost", p->number);
 	m->inode = p->st.st_ino;
 	m->type = (uint32_t)socket_int(p->fd, SOL_SOCKET, SO_TYPE);
@@ -126,6 +124,8 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 		r = device_name(d, p, q.index, &m->device);
 	if (!r)
 		r = dump_members(d, p, &q, m);
+	if (!r)
+		r = packet_rings_dump(d, p, &q, m);
 	return r ? r : socket_options_dump(d, p, &m->n_option, &m->option);
 }
 
@@ -155,6 +155,8 @@ static int plan(struct restore *r, struct fd_obj *o)
 		return fail(-EPROTO, "image 'packet': description %" PRIu32 " is no packet socket",
 			    o->id);
 	e = socket_options_plan(r, o, m->n_option, m->option);
+	if (!e)
+		e = packet_rings_plan(r, o, m);
 	if (!e && m->device)
 		e = need_device(r, m->device);
 	for (size_t i = 0; i < m->n_member && !e; i++)
@@ -210,13 +212,18 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 	_close_ int fd = (int)sys(SYS_socket, AF_PACKET, type, protocol);
 	int r;
 
-	(void)o;
 	if (fd < 0)
 		return fail(fd, "make a packet socket");
 	r = (int)sys(SYS_fchown, fd, m->uid, m->gid);
 	if (r)
 		return fail(r, "give a socket to user %" PRIu32, m->uid);
-	r = socket_options_restore(fd, m->n_option, m->option);
+	r = socket_options_apply(fd, m->n_option, m->option, SOCKET_FRESH | SOCKET_PORT);
+	if (!r)
+		r = packet_rings_make(o->r, fd, m);
+	if (!r)
+		r = socket_options_apply(fd, m->n_option, m->option, SOCKET_READY);
+	if (!r)
+		r = socket_options_apply(fd, m->n_option, m->option, SOCKET_LAST);
 	if (!r && m->copy_thresh)
 		r = socket_set_int(fd, SOL_PACKET, PACKET_COPY_THRESH, (int)m->copy_thresh);
 	for (size_t i = 0; i < m->n_member && !r; i++)

@@ -9,14 +9,17 @@
  * operator's promise that the other end waits (--tcp-established) or need not (--tcp-close);
  * connections within the tree need none.
  *
- * No interface puts a connection into the queue of a listener: those that nobody accepted are
- * refused, or dropped on demand (--skip-in-flight). Which SYNs a listener has answered is lost: the
- * peers send them again.
+ * No interface puts a connection into the queue of a listener. Those that nobody accepted are made
+ * anew if the tree has the end that connected and that has not sent anything yet: it connects
+ * again, from the same port, in the same order. Others are refused, or dropped on demand
+ * (--skip-in-flight). Which SYNs a listener has answered is lost: the peers send them again.
  */
 #include "tcp.pb-c.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <asm/ioctls.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -26,6 +29,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "core/file/file.h"
 #include "core/net-lock.h"
 #include "core/refuse.h"
@@ -37,7 +41,8 @@
 
 enum {
 	MPTCP_PROTOCOL = 262,
-	STATE_SYN_SENT = 2,
+	STATE_ESTABLISHED = 1,
+	STATE_SYN_SENT,
 	STATE_SYN_RECV,
 	STATE_CLOSED = 7,
 	STATE_LISTEN = 10,
@@ -89,6 +94,7 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 {
 	struct nft_pair pair;
 	InetName *peer = NULL;
+	uint32_t bytes;
 	int r;
 
 	if (!has_packets(state) || d->opt->tcp_close)
@@ -100,8 +106,10 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 	if (state == STATE_SYN_RECV)
 		return fd_refuse(d, p, "its connection is half open (TCP fast open)",
 				 "wait until it is complete");
-	if (d->opt->tcp_established ||
-	    (!connection_pair(p->fd, &pair) && net_lock_inside(d, &pair)))
+	if (d->opt->tcp_established)
+		return 0;
+	if (!connection_pair(p->fd, &pair) &&
+	    (net_lock_inside(d, &pair) || net_lock_waits(d, &pair, &bytes)))
 		return 0;
 	r = peer_of(d, p, &peer);
 	if (r)
@@ -125,10 +133,15 @@ static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_in
 {
 	m->has_backlog = true;
 	m->backlog = info->tcpi_sacked; /* of a listener: the longest queue, and the one it has */
+	m->has_waiting = true;
+	m->waiting = info->tcpi_unacked;
 	if (!info->tcpi_unacked || d->opt->skip_in_flight)
 		return 0;
+	if (net_lock_waiting(d, htons((uint16_t)m->inet->local->port)) == info->tcpi_unacked)
+		return 0;
 	return fd_refuse(d, p,
-			 arena_printf(&d->arena, "%u connections wait to be accepted",
+			 arena_printf(&d->arena,
+				      "%u connections wait to be accepted, not all from the tree",
 				      info->tcpi_unacked),
 			 "accept them before the dump; --skip-in-flight drops them");
 }
@@ -164,6 +177,28 @@ static void forget(Tcp *m)
 	m->inet->local = m->inet->peer = NULL;
 }
 
+/* 1: the other end waits to be accepted, and the connection can be made again; 0: it does not. */
+static int look_at_waiting(struct dump *d, struct fd_probe *p, const struct nft_pair *pair, Tcp *m)
+{
+	struct tcp_info info = { 0 };
+	uint32_t bytes = 0;
+	int unread = 0, unsent = 0, r;
+
+	if (!net_lock_waits(d, pair, &bytes))
+		return 0;
+	r = ask(p, &info) ?: sys_ioctl(p->fd, SIOCINQ, &unread);
+	r = r ?: sys_ioctl(p->fd, SIOCOUTQ, &unsent);
+	if (r)
+		return fail(r, "descriptor %d: look at a connection", p->number);
+	if (bytes || unread || unsent || m->state != STATE_ESTABLISHED)
+		return fd_refuse(d, p, "bytes or its end wait at the other end to be accepted",
+				 "accept the connection before the dump; --skip-in-flight drops it "
+				 "(with --tcp-established)");
+	m->has_waits_since_ms = true;
+	m->waits_since_ms = time_now_ns() / 1000000 - info.tcpi_last_ack_recv;
+	return 1;
+}
+
 static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 {
 	int r = refuse_connection(d, p, m->state);
@@ -183,6 +218,9 @@ static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 		if (!net_lock_covers(d, &pair))
 			return fd_refuse(d, p, "this connection is in the queue of a socket only",
 					 "receive its descriptor before the dump");
+		r = look_at_waiting(d, p, &pair, m);
+		if (r < 0)
+			return r;
 	}
 	r = tcp_repair_dump(d, p, m);
 	if (!r)
@@ -249,6 +287,7 @@ static int check(const struct fd_obj *o, const Tcp *m)
 		   (i->protocol == MPTCP_PROTOCOL && !has_packets(m->state)));
 
 	if (!ok || (m->state == STATE_LISTEN) != m->has_backlog ||
+	    (m->has_waits_since_ms && (m->state != STATE_ESTABLISHED || !i->peer)) ||
 	    (has_packets(m->state) && !m->connection))
 		return fail(-EPROTO, "image 'tcp': description %" PRIu32 " is in no possible state",
 			    o->id);
@@ -271,7 +310,7 @@ static int plan(struct restore *r, struct fd_obj *o)
 		o->shared = true; /* the coordinator has the page stores open */
 	}
 	e = inet_plan(r, o, m->inet);
-	if (!e && has_packets(m->state))
+	if (!e && has_packets(m->state) && !m->has_waits_since_ms)
 		want_lock(r, m->inet);
 	return e;
 }
@@ -280,7 +319,58 @@ static uint64_t group(const void *msg)
 {
 	const Tcp *m = msg;
 
+	/* With its listener. */
+	if (m->has_waits_since_ms && m->inet->peer)
+		return (uint64_t)m->inet->protocol << 32 | m->inet->peer->port;
 	return inet_port_key(m->inet);
+}
+
+static bool waits(const struct fd_obj *o)
+{
+	return ((const Tcp *)o->msg)->has_waits_since_ms;
+}
+
+static bool has_queue(const struct fd_obj *o)
+{
+	const Tcp *m = o->msg;
+
+	return m->state == STATE_LISTEN && m->waiting;
+}
+
+static bool is_later(const struct fd_obj *a, const struct fd_obj *b)
+{
+	const Tcp *x = a->msg, *y = b->msg;
+
+	return x->waits_since_ms != y->waits_since_ms ? x->waits_since_ms > y->waits_since_ms
+						      : a->id > b->id;
+}
+
+/* Those that connect again do so one after the other, when all that listens does. */
+static int plan_waiting(struct restore *r, struct fd_obj **member, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct fd_obj *before = NULL, *o = member[i];
+		bool listens = false;
+
+		if (!waits(o))
+			continue;
+		for (size_t k = 0; k < n; k++) {
+			if (waits(member[k]) && is_later(o, member[k]) &&
+			    (!before || is_later(member[k], before)))
+				before = member[k];
+			if (!has_queue(member[k]))
+				continue;
+			listens = member[k]->shared = true;
+			*vec_push(&r->arena, &o->needs) = member[k];
+		}
+		if (!listens)
+			return fail(-EPROTO, "image 'tcp': nobody listens for description %" PRIu32,
+				    o->id);
+		if (before)
+			*vec_push(&r->arena, &o->needs) = before;
+		o->shared = true;
+	}
+	return 0;
 }
 
 /*
@@ -291,8 +381,9 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 {
 	Inet **bound = arena_array(&r->arena, Inet *, n);
 	size_t k = 0;
+	int e = plan_waiting(r, member, n);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !e; i++) {
 		const Tcp *m = member[i]->msg;
 
 		if (!m->connection)
@@ -301,7 +392,7 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 			member[i]->shared |= m->connection->unsent || m->state == STATE_SYN_SENT;
 	}
 	inet_plan_port(bound, k);
-	return 0;
+	return e;
 }
 
 /* --- open ----------------------------------------------------------------------------------------
@@ -327,9 +418,17 @@ static int fill_connection(struct opener *o, int fd, const Tcp *m)
 	return r;
 }
 
+/* It is a real one, by packets that no lock stops. */
+static int connect_again(int fd, const Tcp *m)
+{
+	int r = tcp_repair_end(fd, false);
+
+	return r ? fail(r, "connect a restored socket") : inet_connect(fd, m->inet);
+}
+
 static int make_connection(struct opener *o, int fd, const Tcp *m)
 {
-	int r = socket_buffers_enlarge(fd);
+	int r = m->has_waits_since_ms ? 0 : socket_buffers_enlarge(fd);
 
 	if (r)
 		return r;
@@ -337,7 +436,9 @@ static int make_connection(struct opener *o, int fd, const Tcp *m)
 	if (r)
 		return fail(r, "begin to make a connection");
 	r = inet_bind(fd, m->inet);
-	return r ? r : fill_connection(o, fd, m);
+	if (r)
+		return r;
+	return m->has_waits_since_ms ? connect_again(fd, m) : fill_connection(o, fd, m);
 }
 
 static int make_socket(struct opener *o, int fd, const Tcp *m)
@@ -396,9 +497,11 @@ static void last(const struct fd_obj *obj, int fd)
 {
 	const Tcp *m = obj->msg;
 
+	bool repaired = m->state != STATE_SYN_SENT && !m->has_waits_since_ms;
+
 	if (!m->connection)
 		return;
-	if (m->state != STATE_SYN_SENT && tcp_repair_end(fd, true) && tcp_repair_end(fd, true))
+	if (repaired && tcp_repair_end(fd, true) && tcp_repair_end(fd, true))
 		log_warn("a connection cannot leave its repair mode");
 	put_back(fd, m->inet, SO_REUSEADDR);
 	put_back(fd, m->inet, SO_REUSEPORT);

@@ -150,10 +150,11 @@ static struct sched_attributes attributes_of(const Sched *m)
 static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Sched *m = msg;
-	struct sched_attributes a = attributes_of(m);
+	struct sched_attributes a;
 
 	if (at->stage != STAGE_CREDS)
 		return 0;
+	a = attributes_of(m);
 	prog_where(p, "affinity");
 	prog_accept(prog_call(p, SYS_sched_setaffinity, 0, m->affinity.len,
 			      prog_in(p, m->affinity.data, m->affinity.len)),

@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -446,6 +447,57 @@ static void check_packet(struct object *o)
 	check(recv(o->fd[0], buf, sizeof(buf), 0) == 5 && !memcmp(buf, "frame", 5));
 }
 
+enum { RING_FRAME = 4096, RING_FRAMES = 4 };
+
+static struct tpacket2_hdr *ring_frame(void *map, int i)
+{
+	return (void *)((char *)map + i % RING_FRAMES * RING_FRAME);
+}
+
+/* Two frames wait in the second round. */
+static void make_packet_ring(struct object *o)
+{
+	struct tpacket_req q = {RING_FRAME, RING_FRAMES, RING_FRAME, RING_FRAMES};
+	struct sockaddr_ll a = {.sll_family = AF_PACKET,
+				.sll_protocol = htons((uint16_t)(0x9200 + o->seed % 100)),
+				.sll_ifindex = 1,
+				.sll_halen = 6};
+	void *map;
+
+	o->fd[0] = must(socket(AF_PACKET, SOCK_DGRAM, 0));
+	must(setsockopt(o->fd[0], SOL_PACKET, PACKET_VERSION, &(int){TPACKET_V2}, 4));
+	must(setsockopt(o->fd[0], SOL_PACKET, PACKET_RX_RING, &q, sizeof(q)));
+	map = must_ptr(mmap(NULL, (size_t)RING_FRAME * RING_FRAMES, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, o->fd[0], 0));
+	must(bind(o->fd[0], (void *)&a, sizeof(a)));
+	for (int i = 0; i < 7; i++) {
+		struct tpacket2_hdr *h = ring_frame(map, i);
+
+		must(sendto(o->fd[0], &i, sizeof(i), 0, (void *)&a, sizeof(a)));
+		if (i < 5)
+			h->tp_status = TP_STATUS_KERNEL;
+	}
+	o->note[0] = a.sll_protocol;
+	o->note[1] = (long)map;
+}
+
+static void check_packet_ring(struct object *o)
+{
+	struct sockaddr_ll a = {.sll_family = AF_PACKET,
+				.sll_protocol = (uint16_t)o->note[0],
+				.sll_ifindex = 1,
+				.sll_halen = 6};
+
+	for (int i = 7; i < 9; i++)
+		check(sendto(o->fd[0], &i, sizeof(i), 0, (void *)&a, sizeof(a)) == sizeof(i));
+	for (int i = 5, got; i < 9; i++) {
+		struct tpacket2_hdr *h = ring_frame((void *)o->note[1], i);
+
+		memcpy(&got, (char *)h + h->tp_mac, sizeof(got));
+		check(h->tp_status & TP_STATUS_USER && got == i, "%d at %d", got, i);
+	}
+}
+
 static void make_netlink(struct object *o)
 {
 	struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
@@ -482,6 +534,7 @@ const struct factory socket_factories[] = {
 	{"udp-group", make_group, check_group, NULL},
 	{"raw", make_raw, check_raw, NULL},
 	{"packet", make_packet, check_packet, NULL},
+	{"packet-ring", make_packet_ring, check_packet_ring, NULL},
 	{"tcp-listener", make_tcp_listener, check_tcp_listener, NULL},
 	{"tcp", make_tcp, check_tcp, NULL},
 	{"netlink", make_netlink, check_netlink, NULL},

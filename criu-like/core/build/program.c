@@ -222,6 +222,15 @@ static void drop_sigchld(struct prog *p)
 	prog_call(p, SYS_rt_sigaction, SIGCHLD, prog_in(p, action, sizeof(action)), 0, 8);
 }
 
+/*
+ * Credentials of one thread reset what the leader sets then, and all clocks start together. What
+ * an heir has in its table others have set.
+ */
+static bool arms_alone(const struct restore *r, const struct task *t)
+{
+	return birth_of(r, t)->heir && t->thread.n == 1 && !task_kinds_count(r, t);
+}
+
 static int later_stages(struct prog *p, struct restore *r, const struct thread *t)
 {
 	bool leader = t == t->task->thread.v[0];
@@ -241,7 +250,8 @@ static int later_stages(struct prog *p, struct restore *r, const struct thread *
 	k = k ?: stage(p, r, t, STAGE_CREDS);
 	prog_where(p, "wait until all have their credentials");
 	prog_pass(p, WORD_CREDS_DONE);
-	prog_wait(p, WORD_ARM, 1);
+	if (leader && !arms_alone(r, t->task))
+		prog_wait(p, WORD_ARM, 1);
 	if (leader)
 		k = k ?: stage(p, r, t, STAGE_ARM);
 	return k;

@@ -22,9 +22,9 @@ struct scan; /* core/memory/memory-scan.c */
 /* The engine's state during a dump; private to core/memory/. */
 struct memory {
 	struct image *vma, *mm, *pagemap;
-	struct image *object_image[8];  /* by kind number; made when first needed */
-	uint32_t n_object[8];
-	struct map object[8];           /* (key, key) -> id + 1 */
+	struct image *object_image[VMA_KINDS]; /* by kind number; made when first needed */
+	uint32_t n_object[VMA_KINDS];
+	struct map object[VMA_KINDS];   /* (key, key) -> id + 1 */
 	struct map link_mode;           /* memory_link_modes() */
 	struct scan *scan;              /* buffers, made when first needed */
 	struct page_store *store;

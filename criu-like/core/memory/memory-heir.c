@@ -23,7 +23,7 @@ static bool same_mapping(const struct mem_plan *m, const struct vma *a, const st
 	       a->object == b->object && a->kind == b->kind && a->prot == b->prot &&
 	       a->shared == b->shared && !((a->flags ^ b->flags) & MAPPED_FLAGS) &&
 	       !((a->flags | b->flags) & NOT_FORKED) && !a->page_shift && !b->page_shift &&
-	       !vma_is_made(m, a) &&
+	       !vma_is_made(m, a) && a->kind != VMA__KIND__RING &&
 	       (a->kind != VMA__KIND__SPECIAL || !strcmp(a->name, b->name));
 }
 

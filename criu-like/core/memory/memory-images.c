@@ -60,7 +60,7 @@ static bool is_huge(const Vma *m)
 static int check_vma(struct restore *r, uint32_t id, const Vma *m, const struct vma *last)
 {
 	const struct mem_kind *k =
-		m->kind >= 0 && m->kind < 8 ? mem_kind_find((uint8_t)m->kind) : NULL;
+		m->kind >= 0 && (int)m->kind < VMA_KINDS ? mem_kind_find((uint8_t)m->kind) : NULL;
 
 	if (!is_page(m->start) || !is_page(m->end) || m->start >= m->end)
 		return bad(id, "a mapping with a wrong range", m->start);

@@ -270,12 +270,13 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
 int memory_syscall_address(struct restore *r, const struct task *t, uint64_t *ret)
 {
 	const struct space *s = r->memory->space[t->mm];
-	const char *found = memmem(blob_start, (size_t)(blob_end - blob_start), "\x0f\x05", 2);
+	const char *found;
 
 	vec_foreach(v, &s->mm.vma)
 		if (v->kind == VMA__KIND__SPECIAL && !strcmp(v->name, "[vdso]") &&
 		    r->memory->vdso.syscall_offset != UINT64_MAX)
 			return *ret = v->start + r->memory->vdso.syscall_offset, 0;
+	found = memmem(blob_start, (size_t)(blob_end - blob_start), "\x0f\x05", 2);
 	if (!found)
 		return -ENOENT;
 	*ret = r->area_base + (uint64_t)(found - blob_start);

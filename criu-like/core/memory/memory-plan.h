@@ -79,7 +79,7 @@ struct checksum {
 struct mem_plan {
 	struct space **space;      /* by task index; NULL: no own mm */
 	size_t n_space;
-	VEC(struct mem_object) object[8]; /* by kind, index is the id */
+	VEC(struct mem_object) object[VMA_KINDS]; /* by kind, index is the id */
 	VEC(int) shard;            /* coordinator's descriptors */
 	VEC(uint64_t) shard_size;
 	VEC(uint64_t) shard_known; /* how far there are checksums: extents are gapless */

@@ -9,7 +9,7 @@
  * The model of an address space, the same for dump and restore. Everything is page aligned and lies
  * in ascending order.
  */
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, VMA_KINDS = VMA__KIND__PACKET + 1 };
 #define NO_OBJECT UINT32_MAX
 
 struct range {
