@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/str.h"
 #include "cmd.h"
 #include "dump.h"
@@ -64,10 +65,12 @@ static int check_dump(const struct invocation *in)
 	struct dump_options o = { .pid = s->pid, .images_fd = -1, .work_fd = -1,
 				  .shell_job = s->shell_job, .file_locks = s->file_locks,
 				  .link_remap = s->link_remap,
+				  .ext_unix_sk = s->ext_unix_sk,
 				  .cancel_requests = s->cancel_requests,
 				  .tcp_established = s->tcp_established,
 				  .tcp_close = s->tcp_close,
 				  .skip_in_flight = s->skip_in_flight,
+				  .no_network_lock = s->network_lock == LOCK_SKIP,
 				  .ghost_limit_bytes = s->ghost_limit_bytes,
 				  .external = terminated(in->arena, &s->external),
 				  .fd_policy = terminated(in->arena, &s->fd_policy) };
@@ -85,10 +88,13 @@ static int check_restore(const struct invocation *in, const struct place *p)
 	struct restore_options o = { .images_fd = p->images_fd, .work_fd = p->work_fd,
 				     .shell_job = s->shell_job,
 				     .tcp_close = s->tcp_close,
+				     .no_network_lock = s->network_lock == LOCK_SKIP,
+				     .map_ip = terminated(in->arena, &s->map_ip),
 				     .external = terminated(in->arena, &s->external) };
 	struct blockers b = { 0 };
 	int r = inherit_list(in, &o.inherit);
 
+	r = r ?: map_ip_check(in);
 	if (r)
 		return r;
 	r = restore_check(&o, in->arena, &b);
@@ -128,18 +134,34 @@ static int check_features(bool json, unsigned int ret_missing[2])
 	return ret_missing[1] ? STATUS_FAILED : 0;
 }
 
-static int check_one(const char *name)
+/* What people and test programs call some of them. */
+static const char *own_name(const char *name)
 {
+	static const char *const other[][2] = {
+		{ "network_lock_nftables", "nftables" },
+		{ "tcp_half_closed", "tcp_repair" },
+	};
+
+	for (size_t i = 0; i < array_size(other); i++)
+		if (!strcmp(other[i][0], name))
+			return other[i][1];
+	return name;
+}
+
+static int check_one(const char *asked)
+{
+	const char *name = own_name(asked);
+
 	for (const struct feature *f = features; f->name; f++) {
 		int result;
 
 		if (strcmp(f->name, name) != 0)
 			continue;
 		result = f->probe();
-		printf("%s is %s\n", name, result ? "not supported" : "supported");
+		printf("%s is %s\n", asked, result ? "not supported" : "supported");
 		return result ? STATUS_FAILED : 0;
 	}
-	printf("%s is unknown\n", name);
+	printf("%s is unknown\n", asked);
 	return STATUS_FAILED;
 }
 

@@ -20,6 +20,7 @@ static struct dump_options options_of(const struct invocation *in, const struct 
 		.shell_job = s->shell_job,
 		.file_locks = s->file_locks,
 		.link_remap = s->link_remap,
+		.ext_unix_sk = s->ext_unix_sk,
 		.tcp_established = s->tcp_established,
 		.tcp_close = s->tcp_close,
 		.skip_in_flight = s->skip_in_flight,

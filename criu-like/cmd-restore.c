@@ -12,7 +12,6 @@
 #include "kernel/sys.h"
 #include "place.h"
 #include "restore.h"
-#include "sock/inet-map.h"
 
 static struct restore_options options_of(const struct invocation *in, const struct place *p)
 {
@@ -76,16 +75,6 @@ static int wait_for_root(pid_t root)
 	return status;
 }
 
-static int check_map(const struct invocation *in)
-{
-	const option_list *all = &in->set->map_ip;
-
-	for (size_t i = 0; i < all->n; i++)
-		if (!inet_map_ok(all->v[i]))
-			return usage_error(in, "--map-ip '%s' is not OLD=NEW", all->v[i]);
-	return 0;
-}
-
 int cmd_restore(const struct invocation *in)
 {
 	_place_close_ struct place place = { -1, -1, -1 };
@@ -101,7 +90,7 @@ int cmd_restore(const struct invocation *in)
 		return STATUS_FAILED;
 	o = options_of(in, &place);
 	r = inherit_list(in, &o.inherit);
-	r = r ?: check_map(in);
+	r = r ?: map_ip_check(in);
 	if (r)
 		return r;
 	r = restore_run(&o, &root);

@@ -14,12 +14,14 @@
 #include "place.h"
 #include "show.h"
 
-/* "creds", "creds.img" */
+/* "creds", "creds.img", "inotify_queues.late" */
 static const char *stem_of(struct arena *a, const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return dot && !strcmp(dot, ".img") ? arena_strndup(a, name, (size_t)(dot - name)) : name;
+	bool known = dot && (!strcmp(dot, ".img") || !strcmp(dot, ".late"));
+
+	return known ? arena_strndup(a, name, (size_t)(dot - name)) : name;
 }
 
 static void report_missing(struct show *s, const char *stem)
@@ -35,8 +37,14 @@ static void report_missing(struct show *s, const char *stem)
 static int show_image(struct show *s, const char *stem, bool json)
 {
 	const ProtobufCMessageDescriptor *d = show_descriptor(stem);
+	const ProtobufCMessage *late;
 	int r = -ENOENT;
 
+	if (!d) {
+		r = show_read(s);
+		r = r ?: show_late(s, stem, &late);
+		r = r ?: image_print_single(stem, late, json, stdout);
+	}
 	if (d)
 		r = json ? image_print_json(s->set, stem, d, stdout)
 			 : image_print_text(s->set, stem, d, stdout);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "sock/inet-map.h"
 
 int usage_error(const struct invocation *in, const char *fmt, ...)
 {
@@ -72,5 +73,15 @@ int inherit_list(const struct invocation *in, const struct inherit_fd **ret)
 			return usage_error(in, "--inherit-fd '%s' is not fd[N]:KEY",
 					   all->v[i]);
 	*ret = v;
+	return 0;
+}
+
+int map_ip_check(const struct invocation *in)
+{
+	const option_list *all = &in->set->map_ip;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (!inet_map_ok(all->v[i]))
+			return usage_error(in, "--map-ip '%s' is not OLD=NEW", all->v[i]);
 	return 0;
 }

@@ -41,3 +41,5 @@ int tell_status_fd(const struct settings *s);
 const char *const *terminated(struct arena *a, const option_list *l);
 /* --inherit-fd: 0, or the status of a usage error. */
 int inherit_list(const struct invocation *in, const struct inherit_fd **ret);
+/* --map-ip: the same. */
+int map_ip_check(const struct invocation *in);

@@ -18,6 +18,7 @@
 #include "core/hook.h"
 #include "core/file/inode.h"
 #include "core/journal.h"
+#include "core/memory/memory-ahead.h"
 #include "core/memory/memory.h"
 #include "core/net-lock.h"
 #include "core/phase.h"
@@ -25,11 +26,12 @@
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "core/stop/share.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
-#include "kernel/read-ahead.h"
 
-enum { MANY_PROCESSES = 16 };
+enum { MANY_PROCESSES = 16, MANY_THREADS = 256 };
+enum { PROCESS_BYTES = 34 << 10, THREAD_BYTES = 28 << 10, MOST_BYTES = 192 << 20 };
 
 static int hook(const struct dump *d, const char *point)
 {
@@ -83,6 +85,18 @@ static int with_blockers(struct dump *d, int r)
 	return e ?: r;
 }
 
+/* What is better done while the tree runs, where it pays. */
+static void look_ahead(struct dump *d)
+{
+	size_t need = d->seen.n * PROCESS_BYTES + d->seen_threads * THREAD_BYTES;
+
+	if (d->seen.n < MANY_PROCESSES && d->seen_threads < MANY_THREADS)
+		return;
+	share_look(d);
+	d->ahead = read_ahead_new(d->seen.n, AHEAD_EXPECTED_BYTES, memory_ahead_look);
+	arena_prepare(&d->arena, need < MOST_BYTES ? need : MOST_BYTES);
+}
+
 static int look(void *c)
 {
 	struct dump *d = c;
@@ -90,8 +104,8 @@ static int look(void *c)
 	int r = with_blockers(d, collect(d));
 
 	d->stats.look_us = (time_now_ns() - from) / 1000;
-	if (!r && d->seen.n >= MANY_PROCESSES)
-		d->ahead = read_ahead_new(d->seen.n);
+	if (!r)
+		look_ahead(d);
 	return r;
 }
 
@@ -103,6 +117,8 @@ static int freeze(void *c)
 
 	d->stats.frozen_from_ns = from;
 	r = with_blockers(d, victim_freeze(d));
+	if (!r)
+		memory_read_ahead(d);
 	d->stats.freeze_us = (time_now_ns() - from) / 1000;
 	return r ?: hook(d, "frozen");
 }
@@ -134,7 +150,6 @@ static int save_state(void *c)
 	e = victim_withdraw_all(d); /* the blob goes before memory is looked at */
 	if (e)
 		return e;
-	memory_read_ahead(d);
 	e = files_dump(d);
 	r = r ?: e;
 	if (r && r != -ENOTSUP)
@@ -166,13 +181,12 @@ static int write_rest(void *c)
 static int resume(void *c)
 {
 	struct dump *d = c;
-	int r = 0;
+	bool goes_on = d->opt->leave_running && !d->opt->leave_stopped;
+	int r = goes_on ? victim_release(d, VICTIM_RESUME) : 0;
 
-	if (d->opt->leave_running && !d->opt->leave_stopped)
-		r = victim_release(d, VICTIM_RESUME);
-	if (d->opt->leave_running && !d->opt->leave_stopped)
-		net_lock_lift(d);
 	d->stats.frozen_us = (time_now_ns() - d->stats.frozen_from_ns) / 1000;
+	if (goes_on)
+		net_lock_lift(d); /* milliseconds: the kernel waits for its readers */
 	return r;
 }
 

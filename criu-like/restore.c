@@ -25,6 +25,7 @@
 #include "core/build/birth.h"
 #include "core/file/file.h"
 #include "core/build/fork-memory.h"
+#include "core/build/heir.h"
 #include "core/head.h"
 #include "core/hook.h"
 #include "core/file/inode.h"
@@ -97,6 +98,8 @@ static int build_programs(void *c)
 	struct restore *r = c;
 	int k = area_reserve(r);
 
+	if (!k)
+		heirs_find(r);
 	return k ?: programs_build(r);
 }
 
@@ -145,13 +148,22 @@ static void undo_prepare(void *c)
  */
 static void open_barriers(struct restore *r)
 {
-	const struct birth_plan *b = r->births;
-
-	if (b->n_mm_shared || b->n_early || b->n_stand_in || !files_need_nobody(r))
+	if (!births_independent(r))
 		return;
 	area_pass(r, WORD_GO, 1);
-	if (!b->n_zombie)
+	if (!r->births->n_zombie)
 		area_pass(r, WORD_SIGNALS, 1);
+}
+
+/* Only the coordinator waits for these words, or whoever does waits for the same. */
+static void set_goals(struct restore *r)
+{
+	static const enum area_word by_threads[] = { WORD_RESTORED, WORD_SIGNALED, WORD_CREDS_DONE,
+						     WORD_PARKED };
+
+	area_goal(r, WORD_FORKED, r->births->n_fork);
+	for (size_t i = 0; i < array_size(by_threads); i++)
+		area_goal(r, by_threads[i], (uint32_t)r->tree.thread.n);
 }
 
 static int fork_tree(void *c)
@@ -160,6 +172,7 @@ static int fork_tree(void *c)
 	uint64_t from = time_now_ns();
 	int k;
 
+	set_goals(r);
 	open_barriers(r);
 	k = self_fork_root(r);
 	k = k ?: watch_wait(r, WORD_FORKED, r->births->n_fork);

@@ -35,6 +35,7 @@ struct settings {
 	pid_t pid; /* 0: not given */
 	bool leave_running, leave_stopped, detach, sibling, shell_job, plan, json;
 	bool file_locks, link_remap, no_sync, statistics, cancel_requests;
+	const char *ext_unix_sk; /* NULL: not given; inodes of peers, "": all */
 	bool tcp_established, tcp_close, skip_in_flight;
 	unsigned int network_lock; /* enum network_lock */
 	uint64_t ghost_limit_bytes;

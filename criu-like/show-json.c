@@ -1,7 +1,9 @@
 /*
- * The tree view as one JSON object: {"checkpoint":{...}, "tasks":[...], "images":[...]}. Arguments
- * are absent where the checkpoint does not hold the page with them. Bytes that are no UTF-8 text
- * become \u00XX, as in single images.
+ * The tree view as one JSON object: {"checkpoint":{...}, "tasks":[...], "beside":[...],
+ * "images":[...]}. A descriptor's `ofd` is the number of its records in ofd.img and in the image of
+ * its kind, which `torpor show DIR KIND --json` prints whole. Arguments are absent where the
+ * checkpoint does not hold the page with them. Bytes that are no UTF-8 text become \u00XX, as in
+ * single images.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -70,6 +72,11 @@ static void print_descriptor(const struct show *s, const FdEntry *e, FILE *out)
 		print_member(s, "kind", span_of(o->kind), out);
 	if (o && o->name)
 		print_member(s, "name", span_of(o->name), out);
+	if (o) {
+		print_member(s, "text", span_of(show_descriptor_text(s, o, e->ofd)), out);
+		(void)fprintf(out, "\"flags\":%" PRIu64 ",\"position\":%" PRIu64 ",", o->flags,
+			      o->pos);
+	}
 	(void)fprintf(out, "\"cloexec\":%s}", e->cloexec ? "true" : "false");
 }
 
@@ -128,7 +135,12 @@ int show_print_tree_json(const struct show *s, FILE *out)
 		print_task(s, at, out);
 		between = ",";
 	}
-	(void)fprintf(out, "\n],\n\"page_bytes\":%u,\"bytes\":%" PRIu64 ",\n\"images\":[",
+	(void)fprintf(out, "\n],\n\"beside\":[");
+	vec_foreach(line, &s->world) {
+		(void)fputs(line == s->world.v ? "\n" : ",\n", out);
+		print_string(s, span_of(*line), out);
+	}
+	(void)fprintf(out, "],\n\"page_bytes\":%u,\"bytes\":%" PRIu64 ",\n\"images\":[",
 		      s->head->page_size, show_total(&files, false));
 	vec_foreach(f, &files) {
 		(void)fprintf(out, "%s\n{\"bytes\":%" PRIu64 ",\"name\":", f == files.v ? "" : ",",

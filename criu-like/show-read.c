@@ -35,7 +35,7 @@ static int put(struct show *s, struct show_table *t, uint32_t id, const Protobuf
 	return 0;
 }
 
-static int read_image(struct show *s, const char *stem, struct show_table *ret)
+int show_read_image(struct show *s, const char *stem, struct show_table *ret)
 {
 	ProtobufCMessage *m;
 	struct image *i;
@@ -57,18 +57,21 @@ const ProtobufCMessage *show_get(const struct show_table *t, uint32_t id)
 int show_read(struct show *s)
 {
 	struct show_table head = { 0 };
-	int r = read_image(s, "head", &head);
+	int r = show_read_image(s, "head", &head);
 
-	r = r ?: read_image(s, "task", &s->task);
-	r = r ?: read_image(s, "creds", &s->creds);
-	r = r ?: read_image(s, "mm", &s->mm);
-	r = r ?: read_image(s, "pagemap", &s->pagemap);
-	r = r ?: read_image(s, "fd_table", &s->fd_table);
-	r = r ?: read_image(s, "ofd", &s->ofd);
+	r = r ?: show_read_image(s, "task", &s->task);
+	r = r ?: show_read_image(s, "creds", &s->creds);
+	r = r ?: show_read_image(s, "mm", &s->mm);
+	r = r ?: show_read_image(s, "pagemap", &s->pagemap);
+	r = r ?: show_read_image(s, "fd_table", &s->fd_table);
+	r = r ?: show_read_image(s, "ofd", &s->ofd);
 	if (r)
 		return r;
 	s->head = (const Head *)show_get(&head, 0);
-	return s->head ? 0 : fail(-EPROTO, "broken checkpoint: it has no head");
+	if (!s->head)
+		return fail(-EPROTO, "broken checkpoint: it has no head");
+	r = show_read_kinds(s);
+	return r ?: show_read_world(s);
 }
 
 static const struct show_record *runs_of(const struct show *s, const Task *t)

@@ -43,7 +43,12 @@ static void print_command_line(const struct show *s, const Task *t, FILE *out)
 {
 	struct span all, one;
 
-	if (show_arguments(s, t, &all)) {
+	int r = show_arguments(s, t, &all);
+
+	/* Programs that call themselves otherwise (setproctitle) fill the rest with zeros. */
+	while (!r && all.len > 1 && !all.p[all.len - 1] && !all.p[all.len - 2])
+		all.len--;
+	if (r || !all.p[0]) {
 		(void)putc('[', out);
 		print_text((struct span){ (char *)t->comm.data,
 					  strnlen((char *)t->comm.data, t->comm.len) }, out);
@@ -85,10 +90,7 @@ static void print_descriptors(const struct show *s, const Task *t, unsigned int 
 		const Ofd *o = (const Ofd *)show_get(&s->ofd, e->ofd);
 
 		(void)fprintf(out, "%*s%4u %-10s ", indent, "", e->number, o ? o->kind : "?");
-		if (o && (o->name || o->key))
-			print_text(span_of(o->name ? o->name : o->key), out);
-		else
-			(void)fprintf(out, "(description %u)", e->ofd);
+		print_text(span_of(o ? show_descriptor_text(s, o, e->ofd) : "?"), out);
 		(void)putc('\n', out);
 	}
 }
@@ -114,6 +116,17 @@ static void print_task(const struct show *s, const struct show_place *at, FILE *
 	print_size(show_pages(s, t) * s->head->page_size, out);
 	(void)fprintf(out, " of memory\n");
 	print_descriptors(s, t, indent, out);
+}
+
+static void print_world(const struct show *s, FILE *out)
+{
+	if (s->world.n)
+		(void)fprintf(out, "\nbeside the tasks\n");
+	vec_foreach(line, &s->world) {
+		(void)fputs("    ", out);
+		print_text(span_of(*line), out);
+		(void)putc('\n', out);
+	}
 }
 
 static void print_head(const Head *h, FILE *out)
@@ -150,6 +163,7 @@ int show_print_tree(const struct show *s, FILE *out)
 		threads += at->task->n_thread;
 		print_task(s, at, out);
 	}
+	print_world(s, out);
 	(void)fprintf(out, "\n%zu task%s, %zu thread%s, %zu open file descriptions\n",
 		      s->task.records, s->task.records == 1 ? "" : "s", threads,
 		      threads == 1 ? "" : "s", s->ofd.records);

@@ -27,18 +27,29 @@ struct show_table {
 	size_t records;
 };
 
+enum { SHOW_KINDS = 21 };
 struct show {
 	struct arena *arena;
 	struct image_set *set;
 	int dirfd;
 	const Head *head;
 	struct show_table task, creds, mm, pagemap, fd_table, ofd;
+	struct show_table kind[SHOW_KINDS]; /* messages of descriptors: show-descriptor.c */
+	VEC(const char *) world;	    /* a line for each thing that is no task's */
 };
 
 /* Reads what the tree view needs. 0 or -errno (reported). */
 int show_read(struct show *s);
+/* Parts of it: records of one image, none if there is no such image; the rest of struct show. */
+int show_read_image(struct show *s, const char *stem, struct show_table *ret);
+int show_read_kinds(struct show *s);
+int show_read_world(struct show *s);
+/* The message in a file beside the set; -ENOENT: none of this checkpoint. */
+int show_late(struct show *s, const char *stem, const ProtobufCMessage **ret);
 const ProtobufCMessage *show_get(const struct show_table *t, uint32_t id);
 uint32_t show_pid(const Task *t);
+/* What an open file description is and which state it is in. */
+const char *show_descriptor_text(const struct show *s, const Ofd *o, uint32_t id);
 /* Of its first thread that has any; NULL: a zombie. */
 const Creds *show_creds(const struct show *s, const Task *t);
 /* The task at which the descriptor table of t is shown; NULL: t has none. */

@@ -66,6 +66,12 @@ int image_open(struct image_set *s, const char *stem, struct image **ret);
 int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
 	       ProtobufCMessage **ret);
 /*
+ * The same for images whose records are often equal to the one before: then it yields that one's
+ * message again, which therefore nobody may change.
+ */
+int image_next_alike(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
+		     const ProtobufCMessage **ret);
+/*
  * Calls `reader` for each record of the image, up to the first that yields anything but 0, which is
  * the result. A set without an image of that stem has no records.
  */

@@ -227,6 +227,20 @@ static void print_record(struct printer *p, uint32_t n, uint32_t id, const Proto
 	(void)putc(p->json ? '}' : '\n', p->out);
 }
 
+static void print_begin(struct printer *p, const char *stem, const ProtobufCMessageDescriptor *d)
+{
+	(void)fprintf(p->out,
+		      p->json ? "{\"image\":\"%s\",\"type\":\"%s\",\"records\":[" : "%s (%s)\n",
+		      stem, d->name);
+}
+
+static int print_end(struct printer *p, const char *stem)
+{
+	if (p->json)
+		(void)fputs("]}\n", p->out);
+	return ferror(p->out) ? fail(-EIO, "print image '%s'", stem) : 0;
+}
+
 static int print_image(struct printer *p, struct image_set *s, const char *stem,
 		       const ProtobufCMessageDescriptor *d)
 {
@@ -237,16 +251,19 @@ static int print_image(struct printer *p, struct image_set *s, const char *stem,
 
 	if (r)
 		return r;
-	(void)fprintf(p->out,
-		      p->json ? "{\"image\":\"%s\",\"type\":\"%s\",\"records\":[" : "%s (%s)\n",
-		      stem, d->name);
+	print_begin(p, stem, d);
 	for (uint32_t n = 0; (r = image_next(i, d, &id, &m)) > 0; n++)
 		print_record(p, n, id, m);
-	if (r)
-		return r;
-	if (p->json)
-		(void)fputs("]}\n", p->out);
-	return ferror(p->out) ? fail(-EIO, "print image '%s'", stem) : 0;
+	return r ?: print_end(p, stem);
+}
+
+int image_print_single(const char *stem, const ProtobufCMessage *m, bool json, FILE *out)
+{
+	struct printer p = {.out = out, .json = json, .depth = json ? 0 : 1};
+
+	print_begin(&p, stem, m->descriptor);
+	print_record(&p, 0, 0, m);
+	return print_end(&p, stem);
 }
 
 int image_print_json(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,

@@ -15,3 +15,5 @@ int image_print_json(struct image_set *s, const char *stem, const ProtobufCMessa
 		     FILE *out);
 int image_print_text(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,
 		     FILE *out);
+/* The one record of a file beside a set, in the same way. */
+int image_print_single(const char *stem, const ProtobufCMessage *m, bool json, FILE *out);

@@ -24,7 +24,8 @@ struct image {
 	unsigned char *buf;
 	size_t used, hashed, cap;
 	/* reading */
-	struct span rest;
+	struct span rest, last;
+	const ProtobufCMessage *last_message;
 	/* both */
 	uint32_t count;
 };
@@ -189,6 +190,36 @@ int image_next(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *r
 	i->count++;
 	*ret_id = id;
 	return 1;
+}
+
+static bool equal(struct span a, struct span b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
+}
+
+int image_next_alike(struct image *i, const ProtobufCMessageDescriptor *d, uint32_t *ret_id,
+		     const ProtobufCMessage **ret)
+{
+	struct span rest = i->rest, bytes;
+	ProtobufCMessage *m;
+	uint32_t id;
+	int n;
+
+	if (!format_next(&rest, &id, &bytes))
+		return 0;
+	if (i->last_message && equal(bytes, i->last)) {
+		i->rest = rest;
+		i->count++;
+		*ret_id = id;
+		*ret = i->last_message;
+		return 1;
+	}
+	n = image_next(i, d, ret_id, &m);
+	if (n == 1) {
+		i->last = bytes;
+		*ret = i->last_message = m;
+	}
+	return n;
 }
 
 int image_each(struct image_set *s, const char *stem, const ProtobufCMessageDescriptor *d,

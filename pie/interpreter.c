@@ -92,10 +92,11 @@ static void copy(volatile char *to, const volatile char *from, long n)
 
 static void pass(char *base, long word)
 {
-	uint32_t *w = &((struct prog_report *)(base + AREA_REPORT))->word[word];
+	struct prog_report *rep = (struct prog_report *)(base + AREA_REPORT);
+	uint32_t n = __atomic_add_fetch(&rep->word[word], 1, __ATOMIC_ACQ_REL);
 
-	(void)__atomic_add_fetch(w, 1, __ATOMIC_ACQ_REL);
-	(void)futex(w, FUTEX_WAKE_OP, WAKE_ALL);
+	if (n >= __atomic_load_n(&rep->goal[word], __ATOMIC_ACQUIRE))
+		(void)futex(&rep->word[word], FUTEX_WAKE_OP, WAKE_ALL);
 }
 
 static void wait(char *base, long word, long target)
@@ -204,6 +205,8 @@ __attribute__((used)) _Noreturn void run(char *base, long program)
 			continue;
 		}
 		report(base, p, i, error);
+		if (ops[i].flags & PROG_VITAL)
+			arch_exit();
 		i = i < p->on_error ? p->on_error : p->n_op;
 	}
 	for (;;)

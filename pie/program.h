@@ -39,6 +39,7 @@ enum prog_flag {
 	PROG_EQUALS = 4,   /* the result must be `expect` */
 	PROG_IS_ARG0 = 8,  /* the result must be arg[0] (a fixed mapping) */
 	PROG_STORE = 16,   /* put the result into `slot` */
+	PROG_VITAL = 32,   /* a failure ends the process, which nobody else might do */
 };
 
 /* How an argument is meant: two bits per argument in prog_op.kinds. */
@@ -75,6 +76,7 @@ struct prog_report {
 	int32_t error; /* positive errno */
 	uint32_t reserved[3];
 	uint32_t word[PROG_WORDS];
+	uint32_t goal[PROG_WORDS]; /* nobody waits for less: those before it wake nobody */
 };
 
 _Static_assert(sizeof(struct prog_op) == 64, "one operation is one cache line");

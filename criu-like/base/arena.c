@@ -16,6 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE /* 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef ARENA_CHUNK_BYTES /* fuzzing sets it small, so that each allocation has its own borders */
 #define ARENA_CHUNK_BYTES (256 * 1024)
 #endif
@@ -24,6 +27,8 @@ enum {
 	MOST_BYTES = 64 * CHUNK_BYTES,
 	ALIGN = 16,
 	PAGE_BYTES = 4096,
+	TEXT_BYTES = 128, /* most are shorter: formatted once */
+	HUGE_FROM = 4 << 20, /* large enough to hold huge pages */
 	/* Small chunks are for finding reads behind their end: malloc knows where that is. */
 	BY_MALLOC = ARENA_CHUNK_BYTES < PAGE_BYTES,
 };
@@ -73,6 +78,8 @@ static struct arena_chunk *chunk_new(size_t size)
 	} else {
 		len = (len + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 		c = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c != MAP_FAILED && len >= HUGE_FROM)
+			(void)madvise(c, len, MADV_HUGEPAGE); /* only speed */
 	}
 	if (!c || c == MAP_FAILED)
 		out_of_memory();
@@ -130,6 +137,18 @@ void *arena_alloc(struct arena *a, size_t len_bytes)
 	p = c->data + c->used;
 	c->used += len;
 	return p;
+}
+
+void arena_prepare(struct arena *a, size_t len_bytes)
+{
+	struct arena_chunk *c;
+
+	if (BY_MALLOC)
+		return;
+	c = chunk_new(len_bytes);
+	(void)madvise(c, sizeof(*c) + c->size, MADV_POPULATE_WRITE); /* only speed */
+	c->next = a->chunk;
+	a->chunk = c;
 }
 
 /* What was allocated last may grow where it is. */
@@ -191,16 +210,19 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
+	char *p = arena_alloc(a, TEXT_BYTES); /* empty if nothing can be written */
 	va_list again;
-	char *p;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(p, TEXT_BYTES, fmt, again);
 	va_end(again);
-	p = arena_alloc(a, n < 0 ? 1 : (size_t)n + 1);
-	if (n >= 0)
+	if (n >= TEXT_BYTES) {
+		p = arena_alloc(a, (size_t)n + 1);
 		(void)vsnprintf(p, (size_t)n + 1, fmt, ap);
+	} else if (n >= 0) {
+		arena_shrink(a, p, TEXT_BYTES, (size_t)n + 1);
+	}
 	return p;
 }
 

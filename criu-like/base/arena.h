@@ -23,6 +23,8 @@ struct arena_pages {
 };
 bool arena_pages_next(const struct arena *a, const void **at, struct arena_pages *ret);
 void *arena_alloc(struct arena *a, size_t len_bytes);
+/* The next so many bytes will cost no page faults. */
+void arena_prepare(struct arena *a, size_t len_bytes);
 /*
  * Gives back the end of the latest allocation, of which only the first used_bytes were written to;
  * without effect when something was allocated since.

@@ -160,22 +160,26 @@ static int add(struct connections *c, const struct task *t, int number)
 	return 0;
 }
 
-int connections_add(struct connections *c, const struct task *t)
+int connections_add(struct connections *c, const struct task *t, int number, const struct stat *st)
 {
-	_close_ int dir = sys_openat(t->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (!S_ISSOCK(st->st_mode) || map_get(&c->by_inode, st->st_dev, st->st_ino))
+		return 0;
+	map_put(&c->by_inode, st->st_dev, st->st_ino, c);
+	return add(c, t, number);
+}
+
+int connections_add_all(struct connections *c, const struct task *t)
+{
 	struct proc_list number;
-	int r = dir < 0 ? dir : proc_list_dir(c->arena, dir, &number);
+	int r = proc_list_at(c->arena, t->proc_fd, "fd", &number);
 
 	for (size_t i = 0; !r && i < number.n; i++) {
-		struct stat st;
 		char name[16];
+		struct stat st;
 
-		(void)snprintf(name, sizeof(name), "%d", number.v[i]); /* always fits */
-		if (sys_stat(dir, name, 0, &st, NULL) || !S_ISSOCK(st.st_mode) ||
-		    map_get(&c->by_inode, st.st_dev, st.st_ino))
-			continue;
-		map_put(&c->by_inode, st.st_dev, st.st_ino, c);
-		r = add(c, t, number.v[i]);
+		(void)snprintf(name, sizeof(name), "fd/%d", number.v[i]); /* always fits */
+		if (!sys_stat(t->proc_fd, name, 0, &st, NULL)) /* else it is closed, or gone */
+			r = connections_add(c, t, number.v[i], &st);
 	}
 	return r;
 }

@@ -23,8 +23,11 @@ struct connections {
 };
 
 void connections_init(struct connections *c, struct arena *a);
-/* Adds those in the descriptor table of a task (proc_fd, pidfd); each socket once. 0 or -errno. */
-int connections_add(struct connections *c, const struct task *t);
+/* Adds what is open under this number of a task (pidfd) if it is one; each socket once. */
+struct stat;
+int connections_add(struct connections *c, const struct task *t, int number, const struct stat *st);
+/* All in the descriptor table of a task (proc_fd, pidfd). Both: 0 or -errno. */
+int connections_add_all(struct connections *c, const struct task *t);
 /* Whether this end is among them. */
 bool connections_has(const struct connections *c, const struct nft_pair *p);
 /* Whether both ends of the connection are among them. */

@@ -15,8 +15,8 @@ struct dump_options {
 	int images_fd, work_fd;
 	bool cancel_requests; /* of io_uring, in flight */
 	bool leave_running, leave_stopped, shell_job, file_locks, link_remap, no_sync, show_stats;
+	const char *ext_unix_sk; /* datagram peers that may stay outside: inodes; "": all; NULL */
 	bool tcp_established, tcp_close, skip_in_flight, no_network_lock;
-	bool ext_unix_sk; /* datagram sockets may be connected to servers outside */
 	uint64_t ghost_limit_bytes;
 	unsigned int timeout_s; /* to stop the tree; 0: the default */
 	unsigned int bound_s;   /* for everything up to the commit; 0: none */
@@ -36,6 +36,7 @@ struct rings; /* core/file/ring.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
 struct read_ahead; /* kernel/read-ahead.h */
+struct share_guess; /* core/stop/share.c: who shared nothing before the stop */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
 struct tty_tree; /* fd/tty.h: who has which terminal */
@@ -46,6 +47,7 @@ struct dump {
 	const struct dump_options *opt;
 	struct blockers blockers;
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
+	size_t seen_threads;    /* of all of them */
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
 	struct tree tree;
 	struct image_set *set;
@@ -59,12 +61,14 @@ struct dump {
 	struct world *world;
 	struct task_records *task_records;
 	struct victim_tree *victims;
+	struct share_guess *share_guess; /* NULL: nobody looked */
 	struct sleeps *sleeps; /* NULL: none known */
 	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
 	struct rings *rings; /* NULL: none met */
 	struct journal *journal;
 	struct tty_tree *ttys;
 	VEC(struct queue_seen *) queue; /* POSIX message queues that are open (core/queue.h) */
+	struct map *directories; /* task/fs.c: (name and mount, file) -> FileRef; NULL: none yet */
 	int8_t alone; /* in the ipc namespace: 1 yes, -1 no, 0: not asked yet */
 	struct net_lock *lock; /* NULL: nobody asked yet */
 	struct net_guard *guard; /* NULL: not started */

@@ -280,13 +280,18 @@ static void parse_line(struct journal *j, struct span line)
 }
 
 /* A dump that was killed right behind its commit: the names belong to that checkpoint. */
-static void keep_committed(struct journal *j)
+static int keep_committed(struct journal *j)
 {
 	struct stat st;
+	int r = sys_stat(j->work_fd, "commit.img", 0, &st, NULL);
 
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return fail(r, "look for the commit record");
 	vec_foreach(e, &j->entry)
-		if (e->op == JOURNAL_REMAP && !sys_stat(j->work_fd, "commit.img", 0, &st, NULL))
-			e->done = true;
+		e->done = e->done || e->op == JOURNAL_REMAP;
+	return 0;
 }
 
 int journal_recover(struct arena *a, int work_fd)
@@ -299,7 +304,9 @@ int journal_recover(struct arena *a, int work_fd)
 		return r == -ENOENT ? 0 : fail(r, "read the journal");
 	while (span_cut(&text, '\n', &line))
 		parse_line(j, line);
-	keep_committed(j);
+	r = keep_committed(j);
+	if (r)
+		return r;
 	vec_foreach(e, &j->entry)
 		n += !e->done;
 	j->fd = sys_openat(work_fd, file_name, O_WRONLY | O_APPEND | O_CLOEXEC, 0);

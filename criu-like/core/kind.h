@@ -31,6 +31,8 @@ struct task_kind {
 	enum kind_object object;
 	/* Not everybody needs a record; otherwise a checkpoint without one is refused. */
 	bool optional;
+	/* plan() looks at nothing but the message: equal neighbours are planned once. */
+	bool alike;
 	/* SCOPE_THREAD: /proc still shows it of a leader that ended before its threads. Such a
 	 * leader is not asked; its record is made from the answers of the thread that speaks for
 	 * the process. */
@@ -53,6 +55,8 @@ struct task_kind {
 	int (*apply)(struct self *s, const void *msg);
 	/* Appends what the blob is to run at this stage. SCOPE_TASK: in the leader's program. */
 	int (*stage)(struct prog *p, const struct stage_at *at, const void *msg);
+	/* Whether STAGE_ARM starts what counts time, and has to wait for everybody (optional). */
+	bool (*counts)(const void *msg);
 	/* In the coordinator: registers are set, the thread is stopped and about to be let go. */
 	int (*last)(struct restore *r, const struct thread *t, const void *msg);
 };

@@ -19,8 +19,10 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "core/file/file.h"
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
+#include "kernel/proc-list.h"
 #include "net_lock.pb-c.h"
 
 struct net_lock {
@@ -75,14 +77,46 @@ static int find_waiting(struct dump *d, struct connection *c)
 	return r < 0 ? fail(r, "look for the other end of a connection") : 0;
 }
 
+/* Under the same number the parent has the same description: it was seen there. */
+static bool inherited(const struct task *t, int number)
+{
+	const struct thread *its = t->parent ? task_main(t->parent) : NULL;
+
+	return its && !sys_kcmp_file(task_main(t)->tid, number, its->tid, number);
+}
+
+/* -EBADF: one of the numbers is closed, so there may be others. */
+static int add_table(struct dump *d, const struct task *t, const struct proc_list *number)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < number->n; i++) {
+		const struct fd_glance *g;
+
+		if (inherited(t, number->v[i]))
+			continue;
+		r = files_glance(d, t, number->v[i], &g);
+		if (r && r != -EBADF)
+			return connections_add_all(&d->lock->all, t); /* one is not to be had */
+		r = r ?: connections_add(&d->lock->all, t, number->v[i], &g->st);
+	}
+	return r;
+}
+
+/* Parents come first. */
 static int find_connections(struct dump *d)
 {
 	int r = 0;
 
 	vec_foreach(t, &d->tree.task) {
+		const struct proc_list *number;
+
 		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
 			continue;
-		r = connections_add(&d->lock->all, *t);
+		r = files_numbers(d, *t, &number);
+		r = r ?: add_table(d, *t, number);
+		if (r == -EBADF)
+			r = connections_add_all(&d->lock->all, *t);
 		if (r)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
@@ -234,7 +268,7 @@ static void look(struct dump *d)
 			struct task t = { .pid = *pid, .proc_fd = dir, .pidfd = pidfd };
 
 			if (dir >= 0 && pidfd >= 0) /* else it ended: the stop decides */
-				(void)connections_add(&d->lock->all, &t);
+				(void)connections_add_all(&d->lock->all, &t);
 		}
 	}
 }

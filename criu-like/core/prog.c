@@ -154,6 +154,12 @@ struct prog_op *prog_is_arg0(struct prog_op *op)
 	return op;
 }
 
+struct prog_op *prog_vital(struct prog_op *op)
+{
+	op->flags |= PROG_VITAL;
+	return op;
+}
+
 struct prog_arg prog_keep(struct prog *p)
 {
 	struct prog_op *op = &p->op.v[p->op.n - 1];

@@ -108,6 +108,7 @@ struct prog_op *prog_accept(struct prog_op *op,
 			    int error); /* up to four errnos that are no failure */
 struct prog_op *prog_equals(struct prog_op *op, int result);
 struct prog_op *prog_is_arg0(struct prog_op *op);
+struct prog_op *prog_vital(struct prog_op *op); /* a failure ends the process */
 /* Keeps the result of the last appended operation; the reference may be used as an argument later.
  */
 struct prog_arg prog_keep(struct prog *p);

@@ -76,9 +76,12 @@ struct self {
 
 /*
  * When the operations of a kind run in the blob. Between the stages stand barriers over all tasks.
- * STAGE_TASK and STAGE_ARM: leader program only. The others: for every thread in its own program.
+ * STAGE_INHERIT, STAGE_TASK and STAGE_ARM: leader program only. The others: for every thread in its
+ * own program.
  */
 enum stage {
+	STAGE_INHERIT, /* before heirs are forked, who inherit it: for things that do not matter
+			* until the end */
 	STAGE_TASK,    /* the address space is final, the process has one thread */
 	STAGE_THREAD,  /* each thread, first thing: what it needs before anything can go wrong */
 	STAGE_SIGNALS, /* all helpers and zombies are dead: pending signals, SIGCHLD's action */
@@ -91,4 +94,5 @@ struct stage_at {
 	struct restore *r;
 	const struct task *task;
 	const struct thread *thread;
+	const struct task *from; /* STAGE_INHERIT of an heir: whose fork it is */
 };

@@ -18,9 +18,12 @@
 #include "core/stop/victim.h"
 #include "images/image.h"
 
+enum { RECORD_BYTES = 4096 }; /* that are compared */
+
 struct records {
-	void **msg; /* by index of the task or thread; NULL: none */
+	const void **msg; /* by index of the task or thread; NULL: none */
 	struct image *image;
+	const void *planned; /* the message that was planned last, without a word */
 	void *memo;
 };
 struct task_records {
@@ -45,7 +48,7 @@ static struct task_records *records_new(struct arena *a, const struct tree *tree
 	all->n_thread = tree->thread.n;
 	all->of = arena_array(a, struct records, kind_count());
 	for (size_t k = 0; task_kinds[k]; k++)
-		all->of[k].msg = arena_array(a, void *,
+		all->of[k].msg = arena_array(a, const void *,
 					     task_kinds[k]->scope == SCOPE_TASK ? all->n_task
 										: all->n_thread);
 	return all;
@@ -220,13 +223,13 @@ static int read_records(struct restore *r, size_t k)
 {
 	const struct task_kind *kind = task_kinds[k];
 	struct image *image;
-	ProtobufCMessage *msg;
+	const ProtobufCMessage *msg;
 	uint32_t id;
 	int n = image_open(r->set, kind->name, &image);
 
 	if (n)
 		return n == -ENOENT ? 0 : n;
-	while ((n = image_next(image, kind->descriptor, &id, &msg)) > 0) {
+	while ((n = image_next_alike(image, kind->descriptor, &id, &msg)) > 0) {
 		if (!record_thread(r, kind, id))
 			return fail(-EPROTO, "image '%s': record %u belongs to nobody", kind->name,
 				    id);
@@ -240,14 +243,16 @@ static int read_records(struct restore *r, size_t k)
 static int plan_record(struct restore *r, size_t k, const struct thread *t)
 {
 	const struct task_kind *kind = task_kinds[k];
-	const void *msg = r->task_records->of[k].msg[index_of(kind, t)];
+	struct records *of = &r->task_records->of[k];
+	const void *msg = of->msg[index_of(kind, t)];
 	int n;
 
 	if (!msg && !kind->optional)
 		return fail(-EPROTO, "image '%s': no record for thread %d", kind->name, t->tid);
-	if (!msg || !kind->plan)
+	if (!msg || !kind->plan || (kind->alike && msg == of->planned))
 		return 0;
 	n = kind->plan(r, t, msg);
+	of->planned = n ? NULL : msg;
 	return n == -ENOTSUP && r->blockers.list.n ? 0 : n;
 }
 
@@ -291,6 +296,34 @@ int task_kinds_apply(struct self *s)
 	return n;
 }
 
+static bool same_record(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+	uint8_t x[RECORD_BYTES], y[RECORD_BYTES];
+	size_t len;
+
+	if (!a || !b || a == b)
+		return a == b;
+	len = protobuf_c_message_get_packed_size(a);
+	if (len > RECORD_BYTES || protobuf_c_message_get_packed_size(b) != len)
+		return false;
+	(void)protobuf_c_message_pack(a, x); /* len bytes */
+	(void)protobuf_c_message_pack(b, y); /* as above */
+	return !memcmp(x, y, len);
+}
+
+bool task_kinds_inherit(const struct restore *r, const struct task *t, const struct task *from)
+{
+	for (size_t k = 0; task_kinds[k]; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		const void *const *msg = r->task_records->of[k].msg;
+		bool wanted = kind->session || (kind->apply && msg[t->index]);
+
+		if (wanted && !same_record(msg[t->index], msg[from->index]))
+			return false;
+	}
+	return true;
+}
+
 int task_kinds_session(struct self *s, enum session_step step)
 {
 	int n = 0;
@@ -304,11 +337,22 @@ int task_kinds_session(struct self *s, enum session_step step)
 
 static bool staged_here(const struct task_kind *k, const struct stage_at *at)
 {
-	bool leader_only = at->stage == STAGE_TASK || at->stage == STAGE_ARM;
+	bool leader_only = at->stage == STAGE_INHERIT || at->stage == STAGE_TASK ||
+			   at->stage == STAGE_ARM;
 
 	if (k->scope == SCOPE_THREAD)
 		return !leader_only && (!at->thread->dead || k->outlives);
 	return leader_only || at->thread == at->task->thread.v[0];
+}
+
+static bool has_inherited(const struct task_kind *k, const struct stage_at *at)
+{
+	const void **msg;
+
+	if (!at->from)
+		return false;
+	msg = at->r->task_records->of[position(k)].msg;
+	return same_record(msg[at->task->index], msg[at->from->index]);
 }
 
 int task_kinds_stage(struct prog *p, const struct stage_at *at)
@@ -319,7 +363,7 @@ int task_kinds_stage(struct prog *p, const struct stage_at *at)
 		const struct task_kind *kind = task_kinds[k];
 		const void *msg;
 
-		if (!kind->stage || !staged_here(kind, at))
+		if (!kind->stage || !staged_here(kind, at) || has_inherited(kind, at))
 			continue;
 		msg = at->r->task_records->of[k].msg[kind->scope == SCOPE_THREAD ? at->thread->index
 										 : at->task->index];
@@ -327,6 +371,18 @@ int task_kinds_stage(struct prog *p, const struct stage_at *at)
 		n = msg ? kind->stage(p, at, msg) : 0;
 	}
 	return n;
+}
+
+bool task_kinds_count(const struct restore *r, const struct task *t)
+{
+	for (size_t k = 0; task_kinds[k]; k++) {
+		const struct task_kind *kind = task_kinds[k];
+		const void *msg = kind->counts ? r->task_records->of[k].msg[t->index] : NULL;
+
+		if (msg && kind->counts(msg))
+			return true;
+	}
+	return false;
 }
 
 int task_kinds_last(struct restore *r, const struct thread *t)

@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/kind.h"
@@ -21,12 +22,16 @@ int task_kinds_session(struct self *s, enum session_step step);
 /* In a forked task: its children exist, its files and mappings are open (the root may change here).
  */
 int task_kinds_apply(struct self *s);
+/* Whether a fork of `from`, where that was done, has what these would give to the task. */
+bool task_kinds_inherit(const struct restore *r, const struct task *t, const struct task *from);
 /*
- * Operations of one stage for at->thread. STAGE_TASK and STAGE_ARM: the leader's program.
- * SCOPE_TASK kinds always go into the program of the leader, which therefore runs all stages, dead
- * or not.
+ * Operations of one stage for at->thread. STAGE_INHERIT, STAGE_TASK, STAGE_ARM: the leader's
+ * program. SCOPE_TASK kinds always go into the program of the leader, which therefore runs all
+ * stages, dead or not.
  */
 int task_kinds_stage(struct prog *p, const struct stage_at *at);
+/* Whether STAGE_ARM of this task starts something that counts time. */
+bool task_kinds_count(const struct restore *r, const struct task *t);
 /* For each live thread, stopped, as the last thing before it is let go. */
 int task_kinds_last(struct restore *r, const struct thread *t);
 

@@ -161,16 +161,15 @@ static int read_task(struct restore *r, const Task *m, uint32_t id, struct map *
 	return copy_ids(t, m);
 }
 
-static int copy_regs(struct restore *r, struct thread *t, const Thread *m)
+static int copy_regs(struct thread *t, const Thread *m)
 {
 	if (m->dead)
 		return 0;
 	if (m->prstatus.len != 216 || m->xstate.len < XSTATE_MIN || m->xstate.len > XSTATE_MAX)
 		return bad("a register set has an impossible size", t->index);
-	t->regs = (struct regs){ arena_memdup(&r->arena, m->prstatus.data, m->prstatus.len),
-				 (uint32_t)m->prstatus.len,
-				 arena_memdup(&r->arena, m->xstate.data, m->xstate.len),
-				 (uint32_t)m->xstate.len, m->sigmask, m->rseq_cs };
+	/* The message lives as long as the tree does. */
+	t->regs = (struct regs){ m->prstatus.data, (uint32_t)m->prstatus.len, m->xstate.data,
+				 (uint32_t)m->xstate.len,  m->sigmask,	      m->rseq_cs };
 	return 0;
 }
 
@@ -197,7 +196,7 @@ static int read_thread(struct restore *r, const Thread *m, uint32_t id, struct m
 	map_put(pids, m->tid[0], 0, t);
 	*vec_push(&r->arena, &task->thread) = t;
 	*vec_push(&r->arena, &r->tree.thread) = t;
-	return copy_regs(r, t, m);
+	return copy_regs(t, m);
 }
 
 struct task_messages {

@@ -11,16 +11,20 @@
 #include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <linux/userfaultfd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "kernel/clone.h"
+#include "kernel/nftables.h"
 #include "kernel/own.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
@@ -185,6 +189,31 @@ static int probe_membarrier(void)
 	return negative(sys(SYS_membarrier, MEMBARRIER_GET_REGISTRATIONS, 0, 0));
 }
 
+/* A socket of its own, never connected: needs CAP_NET_ADMIN in its network namespace. */
+static int probe_tcp_repair(void)
+{
+	const int on = 1;
+	_close_ int fd = (int)sys(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? fd
+		      : negative(sys(SYS_setsockopt, fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)));
+}
+
+/* That a table which nobody has is missing is told only to those who may make one. */
+static int probe_nftables(void)
+{
+	_close_ int fd = nft_socket();
+	struct arena a;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	arena_init(&a);
+	r = nft_exists(fd, &a, "torpor-probe");
+	arena_deinit(&a);
+	return r == -ENOENT ? 0 : r == -EOPNOTSUPP ? -ENOSYS : negative(r);
+}
+
 static int probe_time_namespaces(void)
 {
 	return negative(sys(SYS_access, "/proc/self/ns/time", F_OK));
@@ -207,6 +236,9 @@ const struct feature features[] = {
 	  probe_timer_ids },
 	{ "membarrier_get", "membarrier registrations are told (6.3)", false, probe_membarrier },
 	{ "uffd_wp_async", "written pages are tracked (6.7)", false, probe_write_protect },
+	{ "tcp_repair", "TCP connections are saved and come back", false, probe_tcp_repair },
+	{ "nftables", "their packets are held back meanwhile (--network-lock)", false,
+	  probe_nftables },
 	{ "timens", "clocks can go on after a reboot or on another host", false,
 	  probe_time_namespaces },
 	{ 0 },

@@ -121,6 +121,11 @@ uint64_t own_bounding(void)
 	return set;
 }
 
+bool own_knows_capability(int cap)
+{
+	return sys(SYS_prctl, PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
+}
+
 int own_open_path(int dirfd, const char *name)
 {
 	return (int)sys(SYS_openat, dirfd, name, O_PATH | O_CLOEXEC, 0);

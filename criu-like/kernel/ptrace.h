@@ -26,7 +26,7 @@ struct trace_stop {
 		      signal */
 	int sig;   /* signal-delivery-stop (event 0): which; SIGTRAP|0x80: system call stop */
 };
-enum { TRACE_EVENT_STOP = 128, TRACE_SYSCALL_STOP = SIGTRAP | 0x80 };
+enum { TRACE_EVENT_EXEC = 4, TRACE_EVENT_STOP = 128, TRACE_SYSCALL_STOP = SIGTRAP | 0x80 };
 
 int trace_seize(pid_t tid, uint32_t options);
 int trace_interrupt(pid_t tid);

@@ -36,13 +36,18 @@ static int control(int id, int n, int command, void *arg)
  */
 typedef VEC(pid_t) pid_list;
 
+/* Who has used sets of others is of no interest: the numbers may be those of their dead tasks. */
 static bool is_ours(struct dump *d, int id, size_t n, pid_list *users, bool *ret_outside)
 {
 	pid_t *user = arena_array(&d->arena, pid_t, n);
+	bool ours;
 
 	for (size_t i = 0; i < n; i++)
-		*vec_push(&d->arena, users) = user[i] = control(id, (int)i, GETPID, NULL);
-	return sysv_is_ours(d, user, n, ret_outside);
+		user[i] = control(id, (int)i, GETPID, NULL);
+	ours = sysv_is_ours(d, user, n, ret_outside);
+	for (size_t i = 0; i < n && ours; i++)
+		*vec_push(&d->arena, users) = user[i];
+	return ours;
 }
 
 static bool has_used(const pid_list *users, pid_t pid)

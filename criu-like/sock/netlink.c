@@ -5,8 +5,10 @@
  * it (core/netlink-wait.c), and a socket whose program does not read is refused (that covers lists
  * that are only partly read, whose next part is always in the queue). So is what the kernel
  * ties to the port and forgets when it closes: packet queues and logs of netfilter, the audit
- * daemon, process events. The port is bound again; the checks of permission that use the maker's
- * credentials see those of the tool and, as ever, also the sender's.
+ * daemon, process events. (An audit socket gets its port with the first message: without one it has
+ * told the kernel nothing. Message buses keep such a socket.) The port is bound again; the checks
+ * of permission that use the maker's credentials see those of the tool and, as ever, also the
+ * sender's.
  */
 #include "netlink.pb-c.h"
 
@@ -73,8 +75,8 @@ static int look_at_protocol(struct dump *d, struct fd_probe *p)
 
 	if (r)
 		return fail(r, "descriptor %d: ask for the name of its socket", p->number);
-	if (protocol == NETLINK_AUDIT)
-		return fd_refuse(d, p, "it is a netlink socket of the audit system",
+	if (protocol == NETLINK_AUDIT && a.nl_pid)
+		return fd_refuse(d, p, "it is a netlink socket that has spoken to the audit system",
 				 "stop the audit client before the dump");
 	if (protocol == NETLINK_CONNECTOR)
 		return fd_refuse(d, p, "it is a netlink socket of the connector (process events)",

@@ -86,7 +86,7 @@ static bool is_bound(const struct unix_end *e)
 {
 	const struct unix_end *p = e->peer;
 
-	if (e->m->holds_name || e->type == SOCK_DGRAM || e->m->listens || !e->m->connected)
+	if (e->m->holds_name || e->type == SOCK_DGRAM || e->m->listens || !e->peer)
 		return true;
 	/* Of two ends that nobody is known to have bound the older one was the client. */
 	return p && p->m && p->m->has_name && !p->m->holds_name && e->m->inode < p->m->inode;
@@ -146,7 +146,8 @@ static void name_passing(struct unix_world *w, struct unix_end *p, const Protobu
 	p->name->owner = p;
 }
 
-static void name_listener(struct unix_world *w, struct unix_end *p, const ProtobufCBinaryData *name)
+static void name_listener(struct unix_world *w, struct unix_end *p,
+			  const ProtobufCBinaryData *name)
 {
 	struct unix_address *a = unix_address_find(w, p->type, name);
 

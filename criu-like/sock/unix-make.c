@@ -267,7 +267,7 @@ static int join_accepted(struct unix_world *w, struct joining *j)
 	return r ?: flush_joining(w, j);
 }
 
-/* Who connected is not told before somebody accepts: the client's first owner, most likely. */
+/* Who connected is not always told before somebody accepts: the first owner, most likely. */
 static const UnixCred *owner_cred(struct unix_world *w, const struct unix_end *e)
 {
 	const struct task *t = files_owner(w->r, e->obj);
@@ -288,10 +288,10 @@ static int join_waiting(struct unix_world *w, struct joining *j)
 
 	vec_foreach(e, &w->end) {
 		for (size_t i = 0; i < (*e)->m->n_pending && !r; i++) {
-			struct unix_end *c =
-				map_get(&w->by_inode, (*e)->m->pending[i]->client, 0);
+			struct unix_end *c = (*e)->client[i];
+			const UnixCred *as = (*e)->m->pending[i]->cred;
 
-			r = join(w, j, c, owner_cred(w, c));
+			r = join(w, j, c, as || !c->m ? as : owner_cred(w, c));
 		}
 		r = r ?: flush_joining(w, j);
 	}
@@ -306,6 +306,33 @@ static int listen_all(struct unix_world *w)
 		if (!r && (*e)->m->listens)
 			r = listen_as((*e)->name, (*e)->m->cred, (*e)->m->backlog);
 	return r;
+}
+
+/* What waits for it comes from its peer alone. */
+static bool only_from_peer(const struct unix_end *e)
+{
+	for (size_t i = 0; i < e->m->n_queue; i++)
+		if (!e->m->queue[i]->has_sender ||
+		    !unix_same_bytes(&e->m->queue[i]->sender, &e->peer->name->name))
+			return false;
+	return e->m->n_queue > 0;
+}
+
+/* Such sockets may be connected before their queues are filled, which then have no limit. */
+static int join_datagrams(struct unix_world *w)
+{
+	int r = 0;
+
+	vec_foreach(i, &w->end) {
+		struct unix_end *e = *i;
+
+		if (r || e->type != SOCK_DGRAM || !e->peer || e->joined || !e->peer->name ||
+		    !only_from_peer(e))
+			continue;
+		r = unix_connect(unix_fd(e), e->peer->name);
+		e->joined = true;
+	}
+	return r ? fail(r, "connect a datagram socket") : 0;
 }
 
 int unix_world_make(struct unix_world *w)
@@ -324,5 +351,6 @@ int unix_world_make(struct unix_world *w)
 	r = r ?: unix_addresses_bind(w);
 	r = r ?: join_accepted(w, &j);
 	r = r ?: join_waiting(w, &j);
+	r = r ?: join_datagrams(w);
 	return r ?: listen_all(w);
 }

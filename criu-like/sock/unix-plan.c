@@ -11,6 +11,8 @@
 
 #include "base/err.h"
 #include "core/refuse.h"
+#include "kernel/descriptor.h"
+#include "sock/socket-options.h"
 #include "sock/unix.h"
 
 static int bad(const Unix *m, const char *what)
@@ -49,6 +51,9 @@ static int add_end(struct unix_world *w, struct fd_obj *o, struct unix_end **ret
 		return r;
 	if (map_get(&w->by_inode, m->inode, 0))
 		return bad(m, "twice");
+	r = socket_options_plan(w->r, o, m->n_option, m->option);
+	if (r && r != -ENOTSUP)
+		return r;
 	*e = (struct unix_end){ .obj = o, .m = m, .world = w, .type = m->type, .fd = -1,
 				.left = m->unread };
 	map_put(&w->by_inode, m->inode, 0, e);
@@ -81,11 +86,28 @@ static int replaced(struct unix_world *w, const struct unix_end *e)
 		      "hand this end over as well: --inherit-fd");
 }
 
-static struct unix_end *add_passing(struct unix_world *w, struct unix_end *of)
+/* The server outside has to be there again. */
+static int check_outside(struct unix_world *w, const struct unix_end *e)
+{
+	const ProtobufCBinaryData *n = &e->m->peer_name;
+	const char *path = arena_strndup(&w->r->arena, (const char *)n->data, n->len);
+	struct stat st;
+
+	if (!unix_is_path(n) ||
+	    (!sys_stat(AT_FDCWD, path, 0, &st, NULL) && S_ISSOCK(st.st_mode)))
+		return 0;
+	return refuse(&w->r->blockers, 0,
+		      e->obj->ofd->key ? e->obj->ofd->key : "socket",
+		      arena_printf(&w->r->arena, "no server is at '%s', to which it was connected",
+				   path),
+		      "start the server first");
+}
+
+static struct unix_end *add_passing(struct unix_world *w, struct unix_end *of, int32_t type)
 {
 	struct unix_end *p = arena_new(&w->r->arena, struct unix_end);
 
-	*p = (struct unix_end){ .world = w, .type = of->type, .peer = of, .fd = -1 };
+	*p = (struct unix_end){ .world = w, .type = type, .peer = of, .fd = -1 };
 	*vec_push(&w->r->arena, &w->passing) = p;
 	return p;
 }
@@ -101,11 +123,18 @@ static int find_peer(struct unix_world *w, struct unix_end *e)
 	if (!m->connected || e->peer || e->waits)
 		return 0;
 	if (m->outside && m->type == SOCK_DGRAM && m->has_peer_name)
-		return 0;
+		return check_outside(w, e);
 	if (m->has_peer)
 		return replaced(w, e);
-	e->peer = add_passing(w, e);
+	e->peer = add_passing(w, e, e->type);
 	return 0;
+}
+
+static int link_end(struct unix_world *w, struct unix_end *e)
+{
+	int r = find_peer(w, e);
+
+	return r && r != -ENOTSUP ? r : need_files(w, e);
 }
 
 static int check_peer(const struct unix_end *e)
@@ -206,18 +235,32 @@ static int find_pairs(struct unix_world *w)
 	return 0;
 }
 
+/* Their descriptors would have to be needed as well. */
+static bool sendable(const UnixPending *p)
+{
+	for (size_t i = 0; i < p->n_queue; i++)
+		if (p->queue[i]->n_file)
+			return false;
+	return true;
+}
+
 static int check_pending(struct unix_world *w)
 {
-	vec_foreach(e, &w->end)
+	vec_foreach(e, &w->end) {
+		(*e)->client = arena_array(&w->r->arena, struct unix_end *, (*e)->m->n_pending);
 		for (size_t i = 0; i < (*e)->m->n_pending; i++) {
 			const UnixPending *pending = (*e)->m->pending[i];
-			struct unix_end *c = map_get(&w->by_inode, pending->client, 0);
+			struct unix_end *c = pending->has_client
+						     ? map_get(&w->by_inode, pending->client, 0)
+						     : add_passing(w, NULL, (*e)->type);
 
-			if (!pending->has_client || !c || !c->waits || c->type != (*e)->type ||
-			    c->peer_name)
+			if (!c || (c->m && !c->waits) || c->type != (*e)->type || c->peer_name ||
+			    !sendable(pending))
 				return bad((*e)->m, "an unknown client waits for it");
 			c->peer_name = (*e)->name;
+			(*e)->client[i] = c;
 		}
+	}
 	vec_foreach(e, &w->end)
 		if ((*e)->waits && !(*e)->peer_name)
 			return bad((*e)->m, "no server knows that it waits");
@@ -236,7 +279,7 @@ int unix_plan_group(struct restore *r, struct fd_obj **member, size_t n)
 	for (size_t i = 0; i < n && !e; i++)
 		e = add_end(w, member[i], &end[i]);
 	for (size_t i = 0; i < n && !e; i++)
-		e = find_peer(w, end[i]) ?: need_files(w, end[i]);
+		e = link_end(w, end[i]);
 	for (size_t i = 0; i < n && !e; i++)
 		e = check_peer(end[i]);
 	if (e)

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "kernel/descriptor.h"
+#include "sock/socket-options.h"
 #include "sock/unix.h"
 
 #ifndef SCM_PIDFD
@@ -51,6 +52,15 @@ static long set(int fd, int name, int value)
 	return sys(SYS_setsockopt, fd, SOL_SOCKET, name, &value, sizeof(value));
 }
 
+/* Nothing of the look may stay. */
+static int put_back(struct looking *l, int name, int value)
+{
+	long r = set(l->p->fd, name, value);
+
+	r = r ? set(l->p->fd, name, value) : 0;
+	return r ? fail(r, "descriptor %d: put socket option %d back", l->p->number, name) : 0;
+}
+
 static void drop_fds(struct piece *q)
 {
 	while (q->n_fd)
@@ -79,6 +89,11 @@ static void read_control(struct piece *q, struct msghdr *h)
 	}
 }
 
+static bool is_end(long r)
+{
+	return r == -EAGAIN || r == -ENOTCONN || r == -EINVAL || r == -ECONNRESET;
+}
+
 /* l->at.n: the length of the message or piece at this offset, negative at the end. */
 static int look_at(struct looking *l, size_t offset, size_t len)
 {
@@ -99,7 +114,9 @@ static int look_at(struct looking *l, size_t offset, size_t len)
 		return fail(r, "descriptor %d: look into the queue", l->p->number);
 	l->at.n = sys(SYS_recvmsg, l->p->fd, &h, flags);
 	if (l->at.n < 0)
-		return 0;
+		return is_end(l->at.n) ? 0
+				       : fail(l->at.n, "descriptor %d: look into the queue",
+					      l->p->number);
 	read_control(&l->at, &h);
 	if (h.msg_flags & MSG_CTRUNC) {
 		drop_fds(&l->at);
@@ -311,11 +328,12 @@ static int dump_bytes(struct looking *l, bool urgent)
 {
 	struct urgent u = { 0 };
 	int total = 0, r = sys_ioctl(l->p->fd, FIONREAD, &total);
-	bool in_line = unix_option(l->p->fd, SO_OOBINLINE) > 0;
+	bool in_line = socket_int(l->p->fd, SOL_SOCKET, SO_OOBINLINE) > 0;
 
 	if (r)
 		return fail(r, "descriptor %d: ask how much waits", l->p->number);
 	if (urgent) {
+		unix_keeper_note(l->d->unix_space, SO_OOBINLINE, in_line);
 		if (in_line)
 			(void)set(l->p->fd, SO_OOBINLINE, 0); /* to be asked for it */
 		u.any = sys(SYS_recvfrom, l->p->fd, &u.byte, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT,
@@ -323,8 +341,8 @@ static int dump_bytes(struct looking *l, bool urgent)
 		(void)set(l->p->fd, SO_OOBINLINE, 1); /* at the mark it is skipped otherwise */
 	}
 	r = dump_stream(l, (size_t)total, &u);
-	if (urgent && !in_line)
-		(void)set(l->p->fd, SO_OOBINLINE, 0); /* as it was */
+	if (urgent)
+		r = put_back(l, SO_OOBINLINE, in_line) ?: r;
 	if (u.at)
 		u.at->has_urgent = u.at->urgent = true;
 	else if (urgent && !r)
@@ -353,35 +371,58 @@ static void take_buffers(struct looking *l)
 	l->scratch = s->scratch;
 }
 
+/* The options that have to be on: 1 was off, 0 was on or does not exist, -errno. */
+static int switch_on(struct looking *l, int name)
+{
+	long r = socket_int(l->p->fd, SOL_SOCKET, name);
+
+	if (r == 0) {
+		unix_keeper_note(l->d->unix_space, name, 0);
+		r = set(l->p->fd, name, 1); /* its readers are stopped */
+		return r ? fail(r, "descriptor %d: set socket option %d", l->p->number, name) : 1;
+	}
+	if (r > 0 || r == -ENOPROTOOPT || r == -EOPNOTSUPP)
+		return 0;
+	return fail(r, "descriptor %d: ask for socket option %d", l->p->number, name);
+}
+
 static int look_through(struct looking *l, bool urgent)
 {
 	static const int wanted[] = { SO_PASSCRED, PASS_RIGHTS };
-	struct fd_probe *p = l->p;
-	int before = (int)unix_option(p->fd, SO_PEEK_OFF), r;
-	bool off[2];
+	int before = 0, on[2] = { 0 }, r = 0, e = 0;
+	uint32_t len = sizeof(before);
 
-	for (int i = 0; i < 2; i++) {
-		off[i] = unix_option(p->fd, wanted[i]) == 0;
-		if (off[i])
-			(void)set(p->fd, wanted[i], 1); /* its readers are stopped */
-	}
+	r = (int)sys(SYS_getsockopt, l->p->fd, SOL_SOCKET, SO_PEEK_OFF, &before, &len);
+	if (r)
+		return fail(r, "descriptor %d: ask for socket option %d", l->p->number,
+			    SO_PEEK_OFF);
 	take_buffers(l);
-	r = l->m->type == SOCK_STREAM ? dump_bytes(l, urgent) : dump_messages(l);
+	r = unix_keeper_begin(l->d->unix_space, l->p->fd);
+	if (r)
+		return r;
+	unix_keeper_note(l->d->unix_space, SO_PEEK_OFF, before);
+	for (int i = 0; i < 2 && r >= 0; i++)
+		r = on[i] = switch_on(l, wanted[i]);
+	if (r >= 0)
+		r = l->m->type == SOCK_STREAM ? dump_bytes(l, urgent) : dump_messages(l);
 	for (int i = 0; i < 2; i++)
-		if (off[i])
-			(void)set(p->fd, wanted[i], 0); /* as it was */
-	(void)set(p->fd, SO_PEEK_OFF, before);		/* as it was */
-	return r;
+		e = on[i] > 0 ? put_back(l, wanted[i], 0) ?: e : e;
+	e = put_back(l, SO_PEEK_OFF, before) ?: e;
+	unix_keeper_done(l->d->unix_space);
+	return r < 0 ? r : e;
 }
 
 int unix_queue_dump(struct dump *d, struct fd_probe *p, Unix *m)
 {
 	struct looking l = { .d = d, .p = p, .m = m };
 	struct pollfd look = { p->fd, POLLIN | POLLPRI, 0 };
+	long r;
 
 	if (m->listens || (m->type != SOCK_DGRAM && !m->connected))
 		return 0;
-	(void)sys(SYS_poll, &look, 1, 0); /* zero: nothing waits */
+	r = sys(SYS_poll, &look, 1, 0); /* zero: nothing waits */
+	if (r < 0)
+		return fail(r, "descriptor %d: ask whether anything waits", p->number);
 	m->has_error = m->error = look.revents & POLLERR;
 	if (!(look.revents & POLLIN))
 		return 0;

@@ -157,7 +157,8 @@ static int explain(int r)
 			    : fail(r, "fill the queue of a socket");
 }
 
-static int send_one(struct sending *s)
+/* `from`: -1, or who sends it. */
+static int send_one(struct sending *s, int from)
 {
 	const UnixCred *c = s->message->cred;
 	const struct stand_in as = { .pid = c ? c->pid : 0,
@@ -168,7 +169,7 @@ static int send_one(struct sending *s)
 	_close_ int made = -1;
 	int r;
 
-	s->fd = find_sender(s, &made);
+	s->fd = from >= 0 ? from : find_sender(s, &made);
 	r = s->fd < 0 ? s->fd : make_room(s->fd);
 	if (r)
 		return r;
@@ -185,7 +186,12 @@ int unix_queue_fill(struct unix_end *e)
 
 	for (size_t i = 0; i < e->m->n_queue && !r; i++) {
 		s.message = e->m->queue[i];
-		r = send_one(&s);
+		r = send_one(&s, -1);
 	}
+	for (size_t i = 0; i < e->m->n_pending && !r; i++)
+		for (size_t j = 0; j < e->m->pending[i]->n_queue && !r; j++) {
+			s.message = e->m->pending[i]->queue[j];
+			r = send_one(&s, unix_fd(e->client[i]));
+		}
 	return r;
 }

@@ -30,15 +30,6 @@
 #define UNIX_FILE 0x89e0 /* SIOCUNIXFILE */
 enum { STATE_LISTEN = 10, GROUPS = 65536 };
 
-long unix_option(int fd, int name)
-{
-	int value = -1;
-	uint32_t len = sizeof(value);
-	long r = sys(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &len);
-
-	return r ? r : value;
-}
-
 int unix_name_keep(struct arena *a, const struct sockaddr_un *name, uint32_t len,
 		   ProtobufCBinaryData *ret)
 {
@@ -66,7 +57,7 @@ static bool match(struct dump *d, struct fd_probe *p)
 {
 	(void)d;
 	return S_ISSOCK(p->st.st_mode) && !(p->flags & O_PATH) &&
-	       unix_option(p->fd, SO_DOMAIN) == AF_UNIX;
+	       socket_int(p->fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
 }
 
 static int space(struct dump *d, struct unix_space **ret)
@@ -110,6 +101,28 @@ static void note(struct dump *d, const struct fd_probe *p, uint64_t peer, const 
 				    peer,    reason,	remedy };
 }
 
+/* --ext-unix-sk alone, or with the inode of this peer. */
+static bool may_stay_outside(const struct dump *d, const struct unix_diag *u)
+{
+	struct span rest = span_of(d->opt->ext_unix_sk ? d->opt->ext_unix_sk : ""), one;
+	uint32_t ino;
+
+	if (!d->opt->ext_unix_sk || u->type != SOCK_DGRAM || !u->peer)
+		return false;
+	if (!rest.len)
+		return true;
+	while (span_cut(&rest, ',', &one))
+		if (!span_u32(one, 10, &ino) && ino == u->peer)
+			return true;
+	return !span_u32(rest, 10, &ino) && ino == u->peer;
+}
+
+/* A relative name means nothing to others. */
+static bool can_find(const ProtobufCBinaryData *name)
+{
+	return name->len && (!name->data[0] || name->data[0] == '/');
+}
+
 /* The peer may be found later: in another task, in a queue. */
 static void note_peer(struct dump *d, const struct fd_probe *p, const struct unix_diag *u,
 		      bool named)
@@ -118,7 +131,7 @@ static void note_peer(struct dump *d, const struct fd_probe *p, const struct uni
 		&d->arena, "its peer (socket:[%" PRIu32 "]) is held outside of the tree", u->peer);
 
 	if (u->type == SOCK_DGRAM && named) {
-		if (!d->opt->ext_unix_sk)
+		if (!may_stay_outside(d, u))
 			note(d, p, u->peer, outside,
 			     "connect it again at the restore: --ext-unix-sk");
 		return;
@@ -148,7 +161,9 @@ static void note_all(struct dump *d, const struct fd_probe *p, const struct unix
 	const struct unix_diag *listener = map_get(&d->unix_space->sockets.waiting, u->ino, 0);
 
 	if (u->peer)
-		note_peer(d, p, u, unix_name(&d->arena, p->fd, SYS_getpeername, &name) > 0);
+		note_peer(d, p, u,
+			  unix_name(&d->arena, p->fd, SYS_getpeername, &name) > 0 &&
+				  can_find(&name));
 	else if (listener)
 		note(d, p, listener->ino,
 		     "it waits to be accepted by a server outside of the tree",
@@ -186,6 +201,8 @@ static int end(struct dump *d, bool look)
 					n->number, n->ino),
 			   n->reason, n->remedy);
 	}
+	if (s)
+		unix_keeper_end(s);
 	if (look)
 		d->unix_space = NULL; /* the dump asks anew */
 	return r;
@@ -215,6 +232,8 @@ static int dump_cred(struct dump *d, struct fd_probe *p, UnixCred **ret)
 		group = arena_alloc(&d->arena, len);
 		r = sys(SYS_getsockopt, p->fd, SOL_SOCKET, PEER_GROUPS, group, &len);
 	}
+	if (r && r != -ENOPROTOOPT)
+		return fail(r, "descriptor %d: ask for the groups of who made it", p->number);
 	m->group = group;
 	m->n_group = r ? 0 : len / sizeof(*group);
 	*ret = m;
@@ -242,8 +261,10 @@ static int dump_file(struct dump *d, struct fd_probe *p, Unix *m)
 	f = arena_new(&d->arena, UnixFile);
 	unix_file__init(f);
 	len = strlen(path);
-	f->deleted = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &now, NULL) ||
-		     now.st_ino != st.st_ino || now.st_dev != st.st_dev;
+	r = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &now, NULL);
+	if (r && r != -ENOENT && r != -ENOTDIR)
+		return fail(r, "look at '%s'", path);
+	f->deleted = r || now.st_ino != st.st_ino || now.st_dev != st.st_dev;
 	if (f->deleted && len > 10 && !strcmp(path + len - 10, " (deleted)"))
 		path[len - 10] = 0;
 	f->path = arena_strdup(&d->arena, path);
@@ -256,18 +277,22 @@ static int dump_file(struct dump *d, struct fd_probe *p, Unix *m)
 	return 0;
 }
 
-/* Whether nobody could bind this abstract name now. */
-static bool is_taken(const Unix *m)
+/* Whether nobody could bind this abstract name now: 1, 0, -errno. */
+static int is_taken(const Unix *m)
 {
 	_close_ int fd = (int)sys(SYS_socket, AF_UNIX, m->type | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int r;
 
 	memcpy(a.sun_path, m->name.data, m->name.len);
-	return fd >= 0 && sys(SYS_bind, fd, &a, sizeof(a.sun_family) + m->name.len) == -EADDRINUSE;
+	r = fd < 0 ? fd : (int)sys(SYS_bind, fd, &a, sizeof(a.sun_family) + m->name.len);
+	if (r && r != -EADDRINUSE)
+		return fail(r, "look whether an abstract name is in use");
+	return r != 0;
 }
 
-/* A connection has its listener's name; one that is bound itself holds it. */
-static bool holds_name(const struct unix_space *s, const Unix *m, const struct unix_diag *u)
+/* A connection has its listener's name; one that is bound itself holds it: 1, 0, -errno. */
+static int holds_name(const struct unix_space *s, const Unix *m, const struct unix_diag *u)
 {
 	const struct unix_sharing *same =
 		unix_sockets_named(&s->sockets, u->type, (struct span){ u->name.p, u->name.len });
@@ -282,33 +307,31 @@ static bool holds_name(const struct unix_space *s, const Unix *m, const struct u
 		if (o != u && o->file_ino == u->file_ino && !o->has_peer)
 			return false; /* a listener, or somebody who is bound: theirs */
 	}
-	return !unix_is_path(&m->name) && is_taken(m);
+	return unix_is_path(&m->name) ? 0 : is_taken(m);
 }
 
-static int dump_pending(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
+static int dump_names(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
 {
-	m->pending = arena_array(&d->arena, UnixPending *, u->n_icon);
-	for (size_t i = 0; i < u->n_icon; i++) {
-		UnixPending *pending = arena_new(&d->arena, UnixPending);
+	int r = unix_name(&d->arena, p->fd, SYS_getsockname, &m->name), peer = 0;
 
-		unix_pending__init(pending);
-		pending->has_client = u->icons[i] != 0;
-		pending->client = u->icons[i];
-		if (!u->icons[i])
-			return fd_refuse(d, p,
-					 "a client that waits to be accepted has closed already, "
-					 "and what it sent cannot be read",
-					 "let the program accept it before the dump");
-		m->pending[m->n_pending++] = pending;
-	}
-	return 0;
+	m->has_name = r > 0;
+	if (u->has_peer)
+		peer = unix_name(&d->arena, p->fd, SYS_getpeername, &m->peer_name);
+	m->has_peer_name = peer > 0;
+	if (r < 0 || (peer < 0 && peer != -ENOTCONN))
+		return fail(r < 0 ? r : peer, "descriptor %d: ask for its names", p->number);
+	m->has_outside = m->outside =
+		m->has_peer_name && can_find(&m->peer_name) && may_stay_outside(d, u);
+	r = holds_name(d->unix_space, m, u);
+	m->has_holds_name = true;
+	m->holds_name = r > 0;
+	return r < 0 ? r : 0;
 }
 
 static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m)
 {
-	int unread = 0, r = unix_name(&d->arena, p->fd, SYS_getsockname, &m->name);
+	int unread = 0, r;
 
-	m->has_name = r > 0;
 	m->shutdown = u->shutdown;
 	m->has_listens = m->listens = u->state == STATE_LISTEN;
 	m->has_backlog = m->listens;
@@ -318,21 +341,15 @@ static int dump_state(struct dump *d, struct fd_probe *p, const struct unix_diag
 	m->peer = u->peer;
 	m->has_waits = m->waits = u->has_peer && !u->peer &&
 				  map_get(&d->unix_space->sockets.waiting, u->ino, 0);
-	if (u->has_peer)
-		m->has_peer_name = unix_name(&d->arena, p->fd, SYS_getpeername, &m->peer_name) > 0;
-	m->has_outside = m->outside = d->opt->ext_unix_sk && m->type == SOCK_DGRAM &&
-				      m->has_peer_name && m->has_peer;
-	m->has_holds_name = m->holds_name = holds_name(d->unix_space, m, u);
-	if (!m->listens && !sys_ioctl(p->fd, SIOCOUTQ, &unread)) {
-		m->has_unread = unread > 0;
-		m->unread = (uint32_t)unread;
-	}
-	if (m->waits && m->has_unread)
-		return fd_refuse(d, p,
-				 "it sent something into a connection that nobody has accepted, "
-				 "which cannot be read there",
-				 "let the server accept it before the dump");
-	return m->listens ? dump_pending(d, p, u, m) : 0;
+	r = dump_names(d, p, u, m);
+	if (r)
+		return r;
+	r = m->listens ? 0 : sys_ioctl(p->fd, SIOCOUTQ, &unread);
+	if (r)
+		return fail(r, "descriptor %d: ask for what is not read", p->number);
+	m->has_unread = unread > 0;
+	m->unread = (uint32_t)unread;
+	return m->listens ? unix_pending_dump(d, p, u, m) : 0;
 }
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
@@ -344,11 +361,13 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	if (r)
 		return r;
+	m->type = (int32_t)socket_int(p->fd, SOL_SOCKET, SO_TYPE);
+	if (m->type < 0)
+		return fail(m->type, "descriptor %d: ask for its type", p->number);
 	m->inode = p->st.st_ino;
 	m->mode = p->st.st_mode;
 	m->uid = p->st.st_uid;
 	m->gid = p->st.st_gid;
-	m->type = (int32_t)unix_option(p->fd, SO_TYPE);
 	p->key = arena_printf(&d->arena, "socket:[%" PRIu64 "]", m->inode);
 	note_all(d, p, u);
 	r = dump_state(d, p, u, m);

@@ -29,13 +29,23 @@ struct unix_space {
 	VEC(struct unix_note) note;
 	char *buf, *control, *scratch; /* to look into queues */
 	size_t size;
+	struct unix_kernel *kernel; /* unix-pending.c */
+	int kernel_error;
+	struct unix_keeper *keeper;
 };
-long unix_option(int fd, int name);
 /* getsockname() or getpeername(): 1 and the bytes behind the family, 0: none, -errno. */
 int unix_name(struct arena *a, int fd, long call, ProtobufCBinaryData *ret);
 /* 1: the bytes behind the family, of a path without the terminator; 0: none. */
 int unix_name_keep(struct arena *a, const struct sockaddr_un *name, uint32_t len,
 		   ProtobufCBinaryData *ret);
+/* unix-keeper.c: begin for this descriptor, note an option and what it was, change it; done: all
+ * are put back. */
+int unix_keeper_begin(struct unix_space *s, int fd);
+void unix_keeper_note(struct unix_space *s, int name, int value);
+void unix_keeper_done(struct unix_space *s);
+void unix_keeper_end(struct unix_space *s);
+/* Fills m->pending, or refuses. */
+int unix_pending_dump(struct dump *d, struct fd_probe *p, const struct unix_diag *u, Unix *m);
 /* Fills m->queue. */
 int unix_queue_dump(struct dump *d, struct fd_probe *p, Unix *m);
 
@@ -59,6 +69,7 @@ struct unix_end { /* a socket of the tree, or one that has to be there for a mom
 	struct unix_end *peer;	/* the other end; made with it if it is gone */
 	struct unix_end *pair;	/* with whom it is made by socketpair(2) */
 	struct unix_address *name, *peer_name;
+	struct unix_end **client; /* parallel to m->pending */
 	int32_t type;
 	bool simple;		/* a pair or a single one that its task can make */
 	bool accepted, waits;	/* made by a listener; to be made by one */

@@ -14,6 +14,8 @@
 #include "core/file/inode.h"
 #include "core/kind.h"
 #include "fs.pb-c.h"
+#include "images/image.h"
+#include "kernel/descriptor.h"
 #include "kernel/own.h"
 #include "kernel/proc-status.h"
 #include "kernel/proc.h"
@@ -30,6 +32,35 @@ static int describe(struct dump *d, const struct task *t, const char *name, File
 	return inode_describe(d, t, fd, link, 0, ret);
 }
 
+/*
+ * A thousand children have one working directory: the same file under the same name on the same
+ * mount is described once. One without a name is described each time.
+ */
+static int find(struct dump *d, const struct task *t, const char *name, FileRef **ret)
+{
+	struct map *known = d->directories;
+	char link[4097];
+	uint64_t key[2] = { 0 };
+	uint32_t mnt_id = 0;
+	struct stat st;
+	int n = sys_readlink(t->proc_fd, name, link, sizeof(link)), r;
+
+	if (n <= 0 || n >= (int)sizeof(link) - 1 ||
+	    sys_stat(t->proc_fd, name, 0, &st, &mnt_id) || !mnt_id || !st.st_nlink)
+		return describe(d, t, name, ret);
+	if (!known) {
+		known = d->directories = arena_new(&d->arena, struct map);
+		map_init(known, &d->arena);
+	}
+	key[0] = page_hash(link, (size_t)n) ^ mnt_id;
+	key[1] = st.st_ino ^ (uint64_t)st.st_dev << 32;
+	*ret = map_get(known, key[0], key[1]);
+	r = *ret ? 0 : describe(d, t, name, ret);
+	if (!r)
+		map_put(known, key[0], key[1], *ret);
+	return r;
+}
+
 static int dump(struct dump *d, const struct thread *t, const void *answers, void *msg)
 {
 	Fs *m = msg;
@@ -42,8 +73,8 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 				      "the thread has working directory and umask of its own",
 				      NULL);
 	m->umask = t->status->umask;
-	r = describe(d, t->task, "cwd", &m->cwd);
-	return r ? r : describe(d, t->task, "root", &m->root);
+	r = find(d, t->task, "cwd", &m->cwd);
+	return r ? r : find(d, t->task, "root", &m->root);
 }
 
 static int plan(struct restore *r, const struct thread *t, const void *msg)
@@ -89,4 +120,5 @@ static int apply(struct self *s, const void *msg)
 
 const struct task_kind kind_fs = {
 	"fs", &fs__descriptor, SCOPE_TASK, OBJECT_FS, .dump = dump, .plan = plan, .apply = apply,
+	.alike = true,
 };

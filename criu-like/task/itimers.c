@@ -68,9 +68,12 @@ static struct timeval timeval_of(uint64_t us)
 static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Itimers *m = msg;
-	uint64_t tick = own_tick_us();
+	uint64_t tick;
 
-	for (int i = 0; i < TIMERS && at->stage == STAGE_ARM; i++) {
+	if (at->stage != STAGE_ARM)
+		return 0;
+	tick = own_tick_us();
+	for (int i = 0; i < TIMERS; i++) {
 		uint64_t value = m->timer[i]->value_us, interval = m->timer[i]->interval_us;
 		struct itimerval it = { timeval_of(interval), timeval_of(value) };
 
@@ -84,9 +87,20 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 	return 0;
 }
 
+static bool counts(const void *msg)
+{
+	const Itimers *m = msg;
+
+	for (int i = 0; i < TIMERS; i++)
+		if (m->timer[i]->value_us || m->timer[i]->interval_us)
+			return true;
+	return false;
+}
+
 const struct task_kind kind_itimers = {
 	"itimers",    &itimers__descriptor,
 	SCOPE_TASK,   .answer_bytes = sizeof(struct itimerval[TIMERS]),
 	.ask = ask,   .dump = dump,
 	.plan = plan, .stage = stage,
+	.counts = counts,
 };

@@ -63,5 +63,5 @@ static int apply(struct self *s, const void *msg)
 
 const struct task_kind kind_oom_score_adj = {
 	"oom_score_adj", &oom_score_adj__descriptor, SCOPE_TASK, .dump = dump, .plan = plan,
-	.apply = apply,
+	.apply = apply, .alike = true,
 };

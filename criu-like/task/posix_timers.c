@@ -229,11 +229,17 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 	return 0;
 }
 
+static bool counts(const void *msg)
+{
+	return ((const PosixTimers *)msg)->n_timer;
+}
+
 const struct task_kind kind_posix_timers = {
 	"posix_timers",
 	&posix_timers__descriptor,
 	SCOPE_TASK,
 	.optional = true,
+	.counts = counts,
 	.answer_bytes = sizeof(struct answers),
 	.ask = ask,
 	.dump = dump,

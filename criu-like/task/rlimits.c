@@ -90,4 +90,5 @@ const struct task_kind kind_rlimits = {
 	SCOPE_TASK,   .answer_bytes = sizeof(struct rlimit[RLIM_NLIMITS]),
 	.ask = ask,   .dump = dump,
 	.plan = plan, .stage = stage,
+	.alike = true,
 };

@@ -5,13 +5,14 @@
  */
 #include "base/err.h"
 #include "core/kind.h"
+#include "core/stop/victim.h"
 #include "kernel/ptrace-inquiry.h"
 #include "rseq.pb-c.h"
 
 static int dump(struct dump *d, const struct thread *t, const void *answers, void *msg)
 {
 	struct trace_rseq c = { 0 };
-	int r = trace_rseq(t->tid, &c);
+	int r = victim_rseq(t, &c) ? 0 : trace_rseq(t->tid, &c);
 	Rseq *m = msg;
 
 	(void)answers;

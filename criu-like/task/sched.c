@@ -150,10 +150,11 @@ static struct sched_attributes attributes_of(const Sched *m)
 static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Sched *m = msg;
-	struct sched_attributes a = attributes_of(m);
+	struct sched_attributes a;
 
 	if (at->stage != STAGE_CREDS)
 		return 0;
+	a = attributes_of(m);
 	prog_where(p, "affinity");
 	prog_accept(prog_call(p, SYS_sched_setaffinity, 0, m->affinity.len,
 			      prog_in(p, m->affinity.data, m->affinity.len)),
@@ -169,5 +170,5 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 
 const struct task_kind kind_sched = {
 	"sched",      &sched__descriptor, SCOPE_THREAD,	  .outlives = true,
-	.dump = dump, .plan = plan,	  .stage = stage,
+	.dump = dump, .plan = plan,	  .stage = stage,     .alike = true,
 };

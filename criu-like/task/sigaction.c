@@ -104,7 +104,7 @@ static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	if (at->stage == STAGE_SIGNALS)
 		set(p, msg, SIGCHLD);
-	if (at->stage != STAGE_TASK)
+	if (at->stage != STAGE_INHERIT)
 		return 0;
 	for (int sig = 1; sig <= SIGNALS; sig++)
 		if (settable(sig) && sig != SIGCHLD)
@@ -122,4 +122,5 @@ const struct task_kind kind_sigaction = {
 	.dump = dump,
 	.plan = plan,
 	.stage = stage,
+	.alike = true,
 };

@@ -5,6 +5,7 @@
  */
 #include "base/err.h"
 #include "core/kind.h"
+#include "core/stop/victim.h"
 #include "kernel/ptrace-inquiry.h"
 #include "user_dispatch.pb-c.h"
 
@@ -14,7 +15,7 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 {
 	struct trace_dispatch c = { 0 };
 	UserDispatch *m = msg;
-	int r = trace_dispatch(t->tid, &c);
+	int r = victim_dispatch_off(t) ? 0 : trace_dispatch(t->tid, &c);
 
 	(void)d, (void)answers;
 	if (r)

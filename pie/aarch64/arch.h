@@ -9,6 +9,7 @@ enum {
 	NR_PWRITE64 = 68,
 	NR_PPOLL = 73,
 	NR_FUTEX = 98,
+	NR_EXIT_GROUP = 94,
 	NR_CLONE3 = 435
 };
 
@@ -34,6 +35,13 @@ static inline void arch_pause(void)
 	long none[6] = { 0 };
 
 	(void)arch_call(NR_PPOLL, none);
+}
+
+static inline void arch_exit(void)
+{
+	static const long one[6] = { 1 };
+
+	(void)arch_call(NR_EXIT_GROUP, one);
 }
 
 static inline long arch_start(long clone_args, long size, char *base, long program)

@@ -86,6 +86,15 @@ def ended(pid):
     return read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] in ([], ["Z"])
 
 
+def condemned(pid):
+    """A SIGKILL waits for it, or it is on its way out: it has not come to its end yet, but will."""
+    flags = read(f"/proc/{pid}/stat").rpartition(")")[2].split()[6:7]
+    fatal, exiting = 1 << signal.SIGKILL - 1, 0x4 | 0x400       # PF_EXITING, PF_SIGNALED
+    s = status(f"/proc/{pid}")
+    pending = int(s.get("SigPnd", "0"), 16) | int(s.get("ShdPnd", "0"), 16)
+    return not ended(pid) and bool(pending & fatal or int((flags or ["0"])[0]) & exiting)
+
+
 def is_ready(pid, spins):
     """A body whose first thread never sleeps says so by its name instead."""
     if spins:

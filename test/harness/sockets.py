@@ -64,6 +64,8 @@ def connected(s):
 
 def option_lines(fd, s):
     for level, numbers in LEVELS.items():
+        if s.family == socket.AF_UNIX and level != socket.SOL_SOCKET:
+            continue            # it has no others, and asking takes time
         for number in numbers:
             if number in UNSTABLE.get(level, ()):
                 continue
@@ -173,6 +175,8 @@ def queue_lines(fd, s):
     """Everything that waits. The offset of looking (SO_PEEK_OFF) is put back."""
     if not events(fd) & select.POLLIN:
         return              # a look at an empty netlink socket would go on with its dump
+    if s.family == socket.AF_UNIX and events(fd) & select.POLLERR:
+        return              # a look would take the error
     try:
         before = s.getsockopt(socket.SOL_SOCKET, SO_PEEK_OFF)
         s.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)

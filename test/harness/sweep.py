@@ -117,6 +117,10 @@ class Sweep(case.Case):
     def alive(self, pid):
         return proc.status(f"/proc/{pid}").get("State", "Z")[0] not in "ZX"
 
+    def tool_lives(self):
+        return any(proc.read(f"/proc/{p}/comm").strip() == "torpor" and self.alive(p)
+                   for p in proc.children(os.getpid()))
+
     def committed(self):
         return os.path.exists(os.path.join(self.images, "commit.img"))
 
@@ -191,10 +195,9 @@ class Sweep(case.Case):
             raise Violation("the dump fails without a word")
         if code < 0:
             # What it has started to put a terminal right outlives it, for a moment; so does a SIGKILL on its way.
-            proc.until(lambda: not any(proc.read(f"/proc/{p}/comm").strip() == "torpor" and self.alive(p)
-                                       for p in proc.children(os.getpid())), 5)
+            proc.until(lambda: not self.tool_lives(), 5)
             if self.committed():
-                proc.until(lambda: not all(self.alive(p) for p in self.tree), 0.1)
+                proc.until(lambda: not any(proc.condemned(p) for p in self.tree), 5)
         gone = [p for p in self.tree if not self.alive(p)]
         if gone and self.committed():
             self.end_tree()             # the order to kill had been given: the checkpoint is what counts
@@ -260,6 +263,10 @@ class Sweep(case.Case):
                     pass
             if self.root not in proc.children(os.getpid()):
                 return False
+            # The tool's guard ends what the tool had released before its commit.
+            if self.tool_lives():
+                time.sleep(0.001)
+                continue
             if all(self.alive(p) for p in self.tree) and not any(
                     proc.status(f"/proc/{p}").get("TracerPid", "1") != "0" for p in self.tree) \
                     and proc.is_ready(self.root, self.body.has("spins")):

@@ -147,6 +147,90 @@ static void check_abstract_listener(struct object *o)
 	check_listener(o, true);
 }
 
+static int unix_bound(struct object *o, int type, const char *who)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = must(socket(AF_UNIX, type, 0));
+
+	must(getrandom(&o->note[0], sizeof(int), 0));
+	snprintf(o->name, sizeof(o->name), "%s-%lx", who, o->note[0]);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", o->name);
+	must(bind(fd, (void *)&a, sizeof(a)));
+	return fd;
+}
+
+static int unix_to(const struct object *o, int type)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = must(socket(AF_UNIX, type, 0));
+
+	memcpy(a.sun_path, o->name, sizeof(o->name));
+	must(connect(fd, (void *)&a, sizeof(a)));
+	return fd;
+}
+
+static void check_unix_name(int fd, const char *name)
+{
+	struct sockaddr_un a = {0};
+
+	check(!getsockname(fd, (void *)&a, &(socklen_t){sizeof(a)}) && !strcmp(a.sun_path, name),
+	      "'%s'", a.sun_path);
+}
+
+/* fd: 0 the receiver, 1 who is connected to it. */
+static void make_receiver(struct object *o)
+{
+	o->fd[0] = unix_bound(o, SOCK_DGRAM, "receiver");
+	o->fd[1] = unix_to(o, SOCK_DGRAM);
+	stream_put(o->fd[1], 300, o->seed);
+}
+
+static void check_receiver(struct object *o)
+{
+	check_unix_name(o->fd[0], o->name);
+	stream_expect(o->fd[0], 300, o->seed);
+	stream_put(o->fd[1], 20, o->seed);
+	stream_expect(o->fd[0], 20, o->seed);
+}
+
+/* fd: 0 a listener whose file is gone, 1 a client, 2 its other end. */
+static void make_unix_ghost(struct object *o)
+{
+	o->fd[0] = unix_bound(o, SOCK_SEQPACKET, "ghost");
+	must(listen(o->fd[0], 3));
+	o->fd[1] = unix_to(o, SOCK_SEQPACKET);
+	o->fd[2] = must(accept(o->fd[0], NULL, NULL));
+	must(unlink(o->name));
+	stream_put(o->fd[1], 100, o->seed);
+}
+
+static void check_unix_ghost(struct object *o)
+{
+	check(access(o->name, F_OK) && errno == ENOENT);
+	check_unix_name(o->fd[0], o->name);
+	check_unix_name(o->fd[2], o->name);
+	stream_expect(o->fd[2], 100, o->seed);
+	stream_put(o->fd[2], 50, o->seed);
+	stream_expect(o->fd[1], 50, o->seed);
+}
+
+static void make_urgent(struct object *o)
+{
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, o->fd));
+	stream_put(o->fd[0], 100, o->seed);
+	must(send(o->fd[0], "!", 1, MSG_OOB));
+	stream_put(o->fd[0], 10, o->seed);
+}
+
+static void check_urgent(struct object *o)
+{
+	char byte = 0;
+
+	stream_expect(o->fd[1], 100, o->seed);
+	check(recv(o->fd[1], &byte, 1, MSG_OOB) == 1 && byte == '!', "%d", errno);
+	stream_expect(o->fd[1], 10, o->seed);
+}
+
 static void make_rights(struct object *o)
 {
 	char space[CMSG_SPACE(sizeof(int))] = {0};
@@ -439,8 +523,11 @@ const struct factory socket_factories[] = {
 	{"unix-orphan", make_orphan, check_orphan, NULL},
 	{"unix-seqpacket", make_seqpacket, check_packets, NULL},
 	{"unix-dgram", make_dgram, check_packets, NULL},
-	{"unix-listener", make_path_listener, check_path_listener, "sent"},
-	{"unix-abstract", make_abstract_listener, check_abstract_listener, "sent"},
+	{"unix-listener", make_path_listener, check_path_listener, NULL},
+	{"unix-abstract", make_abstract_listener, check_abstract_listener, NULL},
+	{"unix-receiver", make_receiver, check_receiver, NULL},
+	{"unix-ghost", make_unix_ghost, check_unix_ghost, NULL},
+	{"unix-urgent", make_urgent, check_urgent, NULL},
 	{"unix-rights", make_rights, check_rights, NULL},
 	{"udp", make_udp, check_udp, NULL},
 	{"udp6", make_udp6, check_udp6, NULL},

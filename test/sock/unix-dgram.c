@@ -1,7 +1,7 @@
 /*
  * Unix datagram sockets: a receiver with a path and many senders, connected and not, in another
  * process, closed ones; their names with the messages; one connected to itself; a receiver whose
- * path is gone; messages of no bytes.
+ * path is gone; messages of no bytes; two that are connected with each other, and many messages.
  */
 #include "test.h"
 
@@ -45,7 +45,8 @@ static void expect(int fd, const char *bytes, const char *from)
 	check(from ? !strcmp(a.sun_path, from) : len <= 2, "from '%s'", a.sun_path);
 }
 
-static int server, named, unnamed, self, ghost, ghost_client;
+enum { MANY = 30 };
+static int server, named, unnamed, self, ghost, ghost_client, left, right;
 
 static void child(void *arg)
 {
@@ -76,6 +77,12 @@ int main(void)
 	ghost_client = must(to(socket(AF_UNIX, SOCK_DGRAM, 0), "ghost"));
 	must(unlink("ghost"));
 	must(send(ghost_client, "boo", 3, 0));
+	left = bound("left");
+	right = bound("right");
+	must(to(left, "right"));
+	must(to(right, "left"));
+	for (int i = 0; i < MANY; i++)
+		must(send(left, "many", 4, 0));
 	task_run(child, NULL);
 	checkpoint();
 	expect(server, "first", "named");
@@ -87,6 +94,8 @@ int main(void)
 	expect(ghost, "boo", NULL);
 	check(send(ghost_client, "x", 1, 0) == 1);
 	expect(ghost, "x", NULL);
+	for (int i = 0; i < MANY; i++)
+		expect(right, "many", "left");
 	check(access("ghost", F_OK) && access("gone", F_OK));
 	check(send(named, "x", 1, 0) == 1 && send(self, "y", 1, 0) == 1);
 	expect(self, "y", "self");

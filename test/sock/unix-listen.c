@@ -1,7 +1,7 @@
 /*
  * Listening unix sockets by absolute path, relative path and abstract name with zero bytes;
- * accepted connections keep the name; a connection that waits to be accepted; mode and owner of the
- * file; who listened.
+ * accepted connections keep the name; connections that wait to be accepted, with what was sent, of
+ * clients that are there and of one that is gone; mode and owner of the file; who listened.
  */
 #include "test.h"
 
@@ -34,15 +34,20 @@ static int client_of(const struct server *s)
 
 static void start(struct server *s, const char *text, size_t n)
 {
+	int gone;
+
 	s->name = name_of(text, n);
 	s->len = (socklen_t)(sizeof(sa_family_t) + n);
 	s->listener = must(socket(AF_UNIX, SOCK_STREAM, 0));
 	must(bind(s->listener, (void *)&s->name, s->len));
-	must(listen(s->listener, 3));
+	must(listen(s->listener, 4));
 	s->client = must(client_of(s));
 	s->accepted = must(accept(s->listener, NULL, NULL));
 	s->waiting = must(client_of(s));
 	must(write(s->client, "one", 3) | write(s->accepted, "four", 4));
+	must(write(s->waiting, "sooner ", 7));
+	gone = must(client_of(s));
+	must(write(gone, "I was", 5) | write(gone, " here", 5) | close(gone));
 }
 
 static void check_name(const struct server *s, int fd, bool peer)
@@ -67,9 +72,12 @@ static void check_server(const struct server *s)
 	check(read(s->accepted, buf, 16) == 3 && read(s->client, buf, 16) == 4);
 	check(write(s->waiting, "later", 5) == 5);
 	fd = accept(s->listener, NULL, NULL);
-	check(fd >= 0 && read(fd, buf, 16) == 5 && !memcmp(buf, "later", 5));
+	check(fd >= 0 && read(fd, buf, 16) == 12 && !memcmp(buf, "sooner later", 12));
+	fd = accept(s->listener, NULL, NULL);
+	check(fd >= 0 && read(fd, buf, 16) == 10 && !memcmp(buf, "I was here", 10));
+	check(read(fd, buf, 16) == 0);
 	check(more >= 0 && accept(s->listener, NULL, NULL) >= 0, "%d", more);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		check(client_of(s) >= 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	check(connect(fd, (void *)&s->name, s->len) == -1 && errno == EAGAIN, "%d", errno);

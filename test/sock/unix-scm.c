@@ -1,7 +1,7 @@
 /*
  * Descriptors under way: several in one message and in the middle of a stream, both ends of a pipe,
- * a file that nobody else holds, one the sender keeps, a socket in its own peer's queue, sockets
- * that contain each other, an epoll set that watches the carrying socket; credentials with them.
+ * a file that nobody else holds, one the sender keeps, a socket in its own queue, sockets that
+ * contain each other, an epoll set that watches the carrying socket, a pidfd, as many as fit.
  */
 #include "test.h"
 
@@ -60,8 +60,9 @@ static bool same(int a, int b)
 
 int main(void)
 {
-	int stream[2], packet[2], own[2], a[2], b[2], poll[2], many[2], p[2], fd[MOST], file, kept,
-		n;
+	int stream[2], packet[2], own[2], a[2], b[2], poll[2], many[2], p[2], process[2];
+	int fd[MOST];
+	int file, kept, n;
 	struct epoll_event e = {.events = EPOLLIN, .data.u64 = 7};
 	char buf[16] = {0};
 
@@ -94,6 +95,10 @@ int main(void)
 	for (int i = 0; i < MOST; i++)
 		fd[i] = kept;
 	put(many[0], "many", fd, MOST);
+	pair(SOCK_STREAM, process);
+	n = (int)must(syscall(SYS_pidfd_open, getpid(), 0));
+	put(process[0], "pidfd", &n, 1);
+	must(close(n));
 	must(close(many[0]));
 	checkpoint();
 	check(take(stream[1], "aaa", fd) == 0);
@@ -109,5 +114,7 @@ int main(void)
 	check(take(poll[1], "epoll", fd) == 1 && epoll_wait(fd[0], &e, 1, 0) == 0);
 	check(write(poll[0], "x", 1) == 1 && epoll_wait(fd[0], &e, 1, 0) == 1 && e.data.u64 == 7);
 	check(take(many[1], "many", fd) == MOST && same(fd[MOST - 1], kept));
+	check(take(process[1], "pidfd", fd) == 1);
+	check(!syscall(SYS_pidfd_send_signal, fd[0], 0, NULL, 0));
 	return test_end();
 }

@@ -1,8 +1,8 @@
 /*
  * What else a unix socket remembers: the urgent byte and its place, credentials of single messages,
  * SO_PEEK_OFF, an error of a peer that went without reading, names of peers that are gone, shutdown
- * before the connection, a name given to a pair, SO_PEERCRED of a process that is gone, the owner
- * of the socket, autobound names, names at the ends of a connection.
+ * before the connection, a name given to a pair, the owner of the socket, autobound names, names at
+ * the ends of a connection.
  */
 #include "test.h"
 
@@ -15,7 +15,7 @@
 #include <linux/sockios.h>
 
 static int urgent[2], cred[2], offset[2], error[2], before[2], bound[2], made[2];
-static int lost_server, lost_client;
+static int lost_server, lost_client, server, waiting;
 static struct sockaddr_un auto_name;
 static socklen_t auto_len = sizeof(auto_name);
 static int automatic, maker;
@@ -65,6 +65,11 @@ static void make_connections(void)
 	client(peer, "server");
 	lost_client = must(accept(fd, NULL, NULL));
 	must(close(peer) | unlink("passing") | close(fd));
+	server = listener("later");
+	waiting = must(socket(AF_UNIX, SOCK_STREAM, 0));
+	mine = name_of("waiting");
+	must(bind(waiting, (void *)&mine, sizeof(mine)));
+	client(waiting, "later");
 }
 
 static void make_pairs(void)
@@ -165,6 +170,8 @@ int main(void)
 	check_peer(before[0], "", "server");
 	check_peer(lost_server, "mine", "server");
 	check(read(lost_server, buf, 16) == 4 && read(lost_server, buf, 16) == 0);
+	check_peer(waiting, "waiting", "later");
+	check_peer(accept(server, NULL, NULL), "later", "waiting");
 	check_peer(lost_client, "server", "passing");
 	check(read(lost_client, buf, 16) == 0);
 	return test_end();

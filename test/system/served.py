@@ -242,7 +242,116 @@ class Tmux(Served):
         return "an editor, a shell and its jobs"
 
 
-TESTS = {"redis": Redis(), "nginx": Nginx(), "postgres": Postgres(), "sshd": Sshd(), "tmux": Tmux()}
+class MariaDb(Served):
+    """mysql's protocol: every row that a client inserts is there, in its order, on one connection."""
+    needs = ("mariadbd", "mariadb", "mariadb-install-db", "setpriv")
+    rows = 1500
+
+    def start(self, directory, port):
+        data = directory + "/data"
+        os.mkdir(data)
+        shutil.chown(data, "nobody", "nogroup")
+        os.chmod(directory, 0o777)  # its socket and its pid file lie there
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--user=nobody", "--datadir=" + data,
+                        "--skip-test-db", "--auth-root-authentication-method=normal"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        server = servers.start(
+            ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "mariadbd", "--no-defaults",
+             "--datadir=" + data, "--socket=" + directory + "/socket", "--port=%d" % port,
+             "--pid-file=" + directory + "/pid", "--bind-address=127.0.0.1",
+             "--innodb-flush-log-at-trx-commit=0"], directory + "/mariadb.log")
+        servers.until(lambda: servers.answers(port), "mariadb answers", server)
+        return server.pid
+
+    def clients(self, directory, port):
+        with open(directory + "/statements", "w") as f:
+            f.write("create table mysql.t (i int primary key auto_increment, c bigint, v text);\n")
+            for number in range(self.rows):
+                f.write("insert into mysql.t (c, v) values (connection_id(), repeat('x', %d));\n"
+                        % (number * 7))
+                if number % 100 == 0:
+                    f.write("do sleep(0.1);\n")
+            f.write("select count(*), count(distinct c), max(i), sum(length(v)) from mysql.t;\n")
+        shell = 'exec mariadb -N -h 127.0.0.1 -P %d -u root < "$0"' % port
+        return [run_client(["sh", "-c", shell, directory + "/statements"], directory)]
+
+    def check(self, directory, port, outputs):
+        wanted = "%d\t1\t%d\t%d" % (self.rows, self.rows, 7 * self.rows * (self.rows - 1) // 2)
+        if outputs[0].strip() != wanted:
+            raise Wrong("rows, connections, last row, bytes: %s; wanted %s" % (outputs[0], wanted))
+        return "%d rows" % self.rows
+
+
+class Mosquitto(Served):
+    """MQTT, each message exactly once: what one client publishes another one gets, in order."""
+    needs = ("mosquitto", "mosquitto_pub", "mosquitto_sub")
+    messages = 400
+
+    def start(self, directory, port):
+        with open(directory + "/conf", "w") as f:
+            f.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n" % port)
+        server = servers.start(["mosquitto", "-c", directory + "/conf"], directory + "/mosquitto.log")
+        servers.until(lambda: servers.answers(port), "mosquitto answers", server)
+        return server.pid
+
+    def clients(self, directory, port):
+        to = ["-p", str(port), "-q", "2", "-t", "numbers"]
+        heard = run_client(["stdbuf", "-oL", "mosquitto_sub", "-d", *to, "-C", str(self.messages)], directory)
+        servers.until(lambda: "Subscribed" in self.text(directory), "the subscription")
+        numbers = "for i in $(seq %d); do echo number $i; sleep 0.005; done | " % self.messages
+        return [heard, run_client(["sh", "-c", numbers + "mosquitto_pub -l " + " ".join(to)],
+                                  directory, 1)]
+
+    @staticmethod
+    def text(directory):
+        with open(directory + "/client0") as f:
+            return f.read()
+
+    def check(self, directory, port, outputs):
+        got = [int(n) for n in re.findall(r"^number (\d+)$", outputs[0], re.M)]
+        if got != list(range(1, self.messages + 1)):
+            raise Wrong("the numbers that came: %s" % got)
+        return "%d messages" % len(got)
+
+
+class MessageBus(Served):
+    """dbus-daemon and a listener as one tree; signals that are sent from outside arrive there once."""
+    needs = ("dbus-daemon", "dbus-monitor", "dbus-send")
+    options = ()
+    script = ('dbus-daemon --session --nofork --nopidfile --address="$A" & '
+              'until test -S "$0"; do sleep 0.05; done; '
+              'DBUS_SESSION_BUS_ADDRESS="$A" dbus-monitor --profile "interface=test.torpor" & wait')
+
+    def start(self, directory, port):
+        path = directory + "/bus"
+        self.log = directory + "/bus.log"
+        self.address = "unix:path=" + path
+        server = servers.start(["env", "A=" + self.address, "sh", "-c", self.script, path], self.log)
+        servers.until(lambda: "NameAcquired" in self.text(), "the listener listens", server)
+        return server.pid
+
+    def text(self):
+        with open(self.log) as f:
+            return f.read()
+
+    def clients(self, directory, port):
+        return []
+
+    def between(self, directory, cycle):
+        name = "test.torpor.Round%d" % cycle
+        subprocess.run(["dbus-send", "--bus=" + self.address, "--type=signal", "/", name], check=True,
+                       timeout=PATIENCE_S)
+        servers.until(lambda: "Round%d" % cycle in self.text(), "the signal arrives")
+
+    def check(self, directory, port, outputs):
+        rounds = re.findall(r"Round(\d)", self.text())
+        if rounds != [str(i) for i in range(self.cycles + 1)]:
+            raise Wrong("the signals that came: %s" % rounds)
+        return "%d signals" % len(rounds)
+
+
+TESTS = {"redis": Redis(), "nginx": Nginx(), "postgres": Postgres(), "sshd": Sshd(), "tmux": Tmux(),
+         "mariadb": MariaDb(), "mosquitto": Mosquitto(), "dbus": MessageBus()}
 
 
 def inside(served, directory, cycle):

@@ -73,9 +73,13 @@ static void twice(void)
 
 static void daemon_of_daemon(void)
 {
+	pid_t maker = getpid();
+
 	must(setsid());
 	if (task_fork())
 		_exit(0);
+	while (getppid() == maker)
+		(void)sched_yield(); /* until it has ended */
 	must(setpgid(0, 0));
 	if (!task_fork())
 		stay(slot + 1);

@@ -80,7 +80,8 @@ static const struct row rows[] = {
 	  "images_dir=d pid=5 verbosity=6 log_file=dump.log [dump]" },
 	{ CRIU_DUMP, "-t 5 dump -v4", "pid=5 verbosity=4 [dump]" },
 	{ CRIU_DUMP, "--tcp-established --no-tcp-established --tcp-close", "tcp_close" },
-	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft", "" },
+	{ CRIU_DUMP, "-x --ext-unix-sk=1,2 -x3 --manage-cgroups --manage-cgroups=soft",
+	  "ext_unix_sk=3" },
 	{ CRIU_DUMP, "-M a:b --external mnt[x]:y --veth-pair a=b -r /x -L /y",
 	  "external=mnt[x]:y" },
 	{ CRIU_DUMP, "--freeze-cgroup /x --track-mem --cpu-cap=none --evasive-devices", "" },
@@ -172,6 +173,7 @@ static void describe_flags(struct text *t, const struct settings *s)
 	add_flag(t, "json", s->json);
 	add_flag(t, "file_locks", s->file_locks);
 	add_flag(t, "link_remap", s->link_remap);
+	add_text(t, "ext_unix_sk", s->ext_unix_sk);
 	add_flag(t, "cancel_requests", s->cancel_requests);
 	add_flag(t, "tcp_established", s->tcp_established);
 	add_flag(t, "tcp_close", s->tcp_close);

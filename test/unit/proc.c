@@ -488,32 +488,48 @@ static const char *test_self_texts(struct arena *a)
 
 enum { FILES = 40, NOBODY = 0x7fffffff };
 
+/* Tells the number it was asked for; nothing of NOBODY. */
+static long tell(const struct read_ahead_job *j)
+{
+	if (j->pid == NOBODY || j->room < sizeof(j->pid) + sizeof(j->argument))
+		return -ESRCH;
+	memcpy(j->to, &j->pid, sizeof(j->pid));
+	memcpy(j->to + sizeof(j->pid), &j->argument, sizeof(j->argument));
+	return sizeof(j->pid) + sizeof(j->argument);
+}
+
 /*
- * Whoever takes a file that the helper was told of gets its text or has to read it; nothing hangs
- * when the helper has not begun or when there is no such process.
+ * Whoever takes a process that the helper was told of gets what it saw or has to look; nothing
+ * hangs when the helper has not begun, when there is no such process, or when one stays disturbed.
  */
 static const char *test_ahead(struct arena *a)
 {
 	pid_t *pid = arena_array(a, pid_t, FILES);
-	struct read_ahead *h = read_ahead_new(FILES);
-	char comm[] = "proc\n";
-	struct span text;
+	struct read_ahead *h = read_ahead_new(FILES, 64, tell);
+	const uint64_t argument = 77;
+	struct span seen;
 
 	for (int i = 0; i < FILES; i++)
-		pid[i] = i % 8 == 3 ? NOBODY : getpid();
-	read_ahead_go(h, pid, FILES, "comm");
+		pid[i] = i % 8 == 3 ? NOBODY : i % 8 == 4 ? 0 : 1000 + i;
+	read_ahead_go(h, pid, FILES, argument);
+	read_ahead_disturb(h, 0);
+	read_ahead_disturb(h, 1);
+	read_ahead_settle(h, 1);
 	for (size_t i = 0; i < FILES; i++)
-		if (read_ahead_take(h, i, &text))
-			check(pid[i] != NOBODY && !strcmp(text.p, comm));
-	check(!read_ahead_take(h, FILES, &text));
+		if (read_ahead_take(h, i, &seen)) {
+			check(pid[i] && pid[i] != NOBODY);
+			check(!memcmp(seen.p, &pid[i], sizeof(pid[i])));
+			check(!memcmp(seen.p + sizeof(pid[i]), &argument, sizeof(argument)));
+		}
+	check(!read_ahead_take(h, FILES, &seen));
 	read_ahead_free(h);
-	check(!read_ahead_take(NULL, 0, &text));
+	check(!read_ahead_take(NULL, 0, &seen));
 	return NULL;
 }
 
 static const char *test_ahead_never_begun(struct arena *a)
 {
-	struct read_ahead *h = read_ahead_new(1);
+	struct read_ahead *h = read_ahead_new(1, 64, tell);
 	struct span text;
 
 	(void)a;

@@ -62,7 +62,7 @@ static void setup(void)
 
 static int stage(struct prog *p, const struct task_kind *k, enum stage at, const void *msg)
 {
-	struct stage_at s = { at, &restore, &task, &leader };
+	struct stage_at s = { at, &restore, &task, &leader, NULL };
 
 	prog_init(p, &arena, 0);
 	prog_where(p, "%s", k->name);
@@ -191,7 +191,7 @@ static void test_sigaction(void)
 	m.action = both;
 	m.n_action = 2;
 	expect(!kind_sigaction.plan(&restore, &leader, &m), "two actions");
-	(void)stage(&p, &kind_sigaction, STAGE_TASK, &m);
+	(void)stage(&p, &kind_sigaction, STAGE_INHERIT, &m);
 	golden("sigaction", &p);
 	(void)stage(&p, &kind_sigaction, STAGE_SIGNALS, &m);
 	golden("sigaction-child", &p);

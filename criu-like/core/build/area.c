@@ -48,7 +48,9 @@ int area_map(struct restore *r)
 	/* Nothing else may be mapped in the hole while rings look for their places. */
 	r->area_len = memory_has_rings(r) ? hole_bytes : (r->area_len + 4095) & ~4095ull;
 	p = sys(SYS_mmap, r->area_base, r->area_len, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE |
+			(memory_has_rings(r) ? 0 : MAP_POPULATE),
+		-1, 0);
 	if (p < 0)
 		return fail(p, "map the area of %lu bytes at %lx", r->area_len, r->area_base);
 	r->area = (char *)p;
@@ -82,10 +84,16 @@ static void wake(uint32_t *word)
 
 void area_pass(struct restore *r, enum area_word w, uint32_t n)
 {
-	uint32_t *word = &area_report(r)->word[w];
+	struct prog_report *rep = area_report(r);
 
-	(void)__atomic_add_fetch(word, n, __ATOMIC_ACQ_REL);
-	wake(word);
+	if (__atomic_add_fetch(&rep->word[w], n, __ATOMIC_ACQ_REL) >=
+	    __atomic_load_n(&rep->goal[w], __ATOMIC_ACQUIRE))
+		wake(&rep->word[w]);
+}
+
+void area_goal(struct restore *r, enum area_word w, uint32_t goal)
+{
+	__atomic_store_n(&area_report(r)->goal[w], goal, __ATOMIC_RELEASE);
 }
 
 /* A zombie is not there either, but that takes reading /proc, and many may be waiting here. */

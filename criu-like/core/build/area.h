@@ -50,6 +50,8 @@ uint8_t *area_born(const struct restore *r, uint32_t birth);
 
 /* For host code in any process of the restore. */
 void area_pass(struct restore *r, enum area_word w, uint32_t n);
+/* Nobody waits until the word has reached less than that: passing it wakes nobody before. */
+void area_goal(struct restore *r, enum area_word w, uint32_t goal);
 /* Waits until the word has reached `target`; -ECANCELED when somebody failed (it has been
  * reported) or the tool is dead. The coordinator itself uses watch_wait(). */
 int area_wait(struct restore *r, enum area_word w, uint32_t target);

@@ -5,13 +5,15 @@
  * vdso, while all threads of the address space are stopped; what they would execute is gone, but
  * their registers are replaced before they run.
  *
- * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process.
+ * Until attach_release() EXITKILL holds: a coordinator that dies leaves no process. It is taken
+ * from one process after the other, which a guard makes one step (commit-guard.c).
  */
 #include "core/build/attach.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -23,6 +25,7 @@
 #include "base/time.h"
 #include "core/build/area.h"
 #include "core/build/birth.h"
+#include "core/build/commit-guard.h"
 #include "core/memory/memory.h"
 #include "core/build/restart-block.h"
 #include "core/stop/stopped.h"
@@ -35,6 +38,7 @@
 #ifndef PTRACE_O_SUSPEND_SECCOMP
 #define PTRACE_O_SUSPEND_SECCOMP (1 << 21)
 #endif
+enum { PLAIN_FLAGS = 2 }; /* no single steps, no alignment checks */
 enum { SETSIGMASK = 0x420b, GET_RSEQ_CONFIGURATION = 0x420f };
 static const uint64_t stop_bound_ns = 10000000000ULL, stop_slice_ns = 200000000,
 		      reap_slice_ns = 5000000;
@@ -201,21 +205,23 @@ int attach_to_interrupt_stop(pid_t tid)
  */
 static int unmap_begin(struct restore *r, const struct task *t)
 {
-	pid_t tid = task_main(t)->tid;
+	const struct thread *main = task_main(t);
 	struct user_regs_struct regs;
 	uint64_t at = 0;
 	int k = memory_syscall_address(r, t, &at);
 
-	k = k ?: attach_get_regs(tid, &regs);
 	if (k)
 		return k;
+	/* Its own segments will do; the rest does not matter to the call. */
+	memcpy(&regs, main->regs.prstatus, sizeof(regs));
 	regs.rip = at;
+	regs.eflags = PLAIN_FLAGS;
 	regs.rax = SYS_munmap;
 	regs.orig_rax = (unsigned long long)-1;
 	regs.rdi = r->area_base;
 	regs.rsi = r->area_len;
-	k = attach_set_regs(tid, &regs, sizeof(regs));
-	return k ?: run_to_syscall(tid);
+	k = attach_set_regs(main->tid, &regs, sizeof(regs));
+	return k ?: run_to_syscall(main->tid);
 }
 
 static int unmap_enter(struct restore *r, const struct task *t)
@@ -229,14 +235,16 @@ static int unmap_enter(struct restore *r, const struct task *t)
 static int unmap_end(struct restore *r, const struct task *t)
 {
 	pid_t tid = task_main(t)->tid;
-	struct user_regs_struct regs;
 	int k = await_syscall_stop(tid);
+	long result, e;
 
 	(void)r; /* as the others */
-	k = k ?: attach_get_regs(tid, &regs);
-	if (!k && regs.rax)
-		return fail((long)regs.rax, "unmap the area of task %d", t->pid);
-	return k;
+	if (k)
+		return k;
+	e = sys(SYS_ptrace, PTRACE_PEEKUSER, tid, offsetof(struct user_regs_struct, rax), &result);
+	if (e < 0)
+		return fail(e, "read the result of thread %d", tid);
+	return result ? fail(result, "unmap the area of task %d", t->pid) : 0;
 }
 
 static int unmap_areas(struct restore *r)
@@ -358,12 +366,8 @@ static int send_stops(struct restore *r)
 	return 0;
 }
 
-int attach_release(struct restore *r)
+static int release_from_death(struct restore *r)
 {
-	int k = send_stops(r);
-
-	if (k)
-		return k;
 	vec_foreach(t, &r->tree.thread) {
 		bool anchor = *t == task_main((*t)->task);
 		long e = anchor ? sys(SYS_ptrace, PTRACE_SETOPTIONS, (*t)->tid, 0, 0) : 0;
@@ -371,6 +375,21 @@ int attach_release(struct restore *r)
 		if (e < 0)
 			return fail(e, "free thread %d from the tool", (*t)->tid);
 	}
+	return 0;
+}
+
+int attach_release(struct restore *r)
+{
+	struct commit_guard guard = { 0 };
+	int k = send_stops(r);
+
+	k = k ?: commit_guard_begin(r, &guard);
+	k = k ?: release_from_death(r);
+	if (k) {
+		commit_guard_end(&guard);
+		return k;
+	}
+	commit_guard_pass(&guard);
 	vec_foreach(t, &r->tree.thread) {
 		long e = (*t)->dead ? 0 : sys(SYS_ptrace, PTRACE_DETACH, (*t)->tid, 0, 0);
 
@@ -379,6 +398,7 @@ int attach_release(struct restore *r)
 				 (*t)->tid);
 	}
 	r->traced = false;
+	commit_guard_end(&guard);
 	return 0;
 }
 

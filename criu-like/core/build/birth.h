@@ -21,6 +21,7 @@ struct birth {
 	bool setsid, lead_group;
 	bool orphan; /* its maker is a stand-in that exits: comes to `parent`, a subreaper, then */
 	bool subreaper;         /* is one while the tree is built */
+	bool heir; /* forked by its maker's program (core/build/heir.c) */
 	pid_t pgid;
 	uint32_t exit_signal;
 	uint64_t clone_flags;   /* CLONE_FILES, CLONE_FS, CLONE_VM | CLONE_SIGHAND */
@@ -31,7 +32,9 @@ struct birth_plan {
 	VEC(struct birth *) all; /* index 0: root; makers before those whom they make */
 	uint32_t n_task;         /* births with a task */
 	uint32_t n_stand_in;
-	uint32_t n_fork;         /* births by fork: all but those that share their maker's memory */
+	uint32_t n_fork;         /* births by fork of host code: all but heirs and those that share
+				    their maker's memory */
+	uint32_t n_heir;
 	uint32_t n_leave_group;  /* lead a group that others join, then go to another */
 	uint32_t n_zombie, n_mm_shared, n_mm; /* n_mm: address spaces */
 	uint32_t n_early, n_with_early; /* early threads, and tasks that have some */

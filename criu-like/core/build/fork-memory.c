@@ -18,7 +18,7 @@
 #include "core/build/program.h"
 #include "kernel/sys.h"
 
-enum { MANY = 16 }; /* tasks; the copy costs as much as a few forks */
+enum { MANY = 16 }; /* forks of the tool; the copy costs as much as a few of them */
 
 static void keep_from_tasks(const struct arena *a)
 {
@@ -70,7 +70,7 @@ static int move_to_file(const struct arena *a)
 
 int fork_memory_prepare(struct restore *r)
 {
-	if (r->births->all.n < MANY)
+	if (r->births->all.n - r->births->n_heir < MANY)
 		return 0;
 	keep_from_tasks(programs_arena(r));
 	return move_to_file(&r->arena);

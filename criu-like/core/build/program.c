@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "base/err.h"
@@ -112,7 +113,7 @@ int program_helper(struct restore *r, const struct prog *of, struct helper **ret
 
 static int stage(struct prog *p, struct restore *r, const struct thread *t, enum stage at)
 {
-	struct stage_at s = { at, r, t->task, t };
+	struct stage_at s = { at, r, t->task, t, NULL };
 	int k = task_kinds_stage(p, &s);
 
 	if (k || t->task->files != t->task->index)
@@ -124,16 +125,56 @@ static int stage(struct prog *p, struct restore *r, const struct thread *t, enum
 	return files_stage(p, &s);
 }
 
-static void start_thread(struct prog *p, struct restore *r, const struct thread *t)
+static int stage_inherit(struct prog *p, struct restore *r, const struct task *t)
+{
+	const struct birth *b = birth_of(r, t);
+	struct stage_at s = { STAGE_INHERIT, r, t, t->thread.v[0],
+			      b->heir ? b->maker->task : NULL };
+
+	return task_kinds_stage(p, &s);
+}
+
+static void start(struct prog *p, struct restore *r, const struct thread *t, struct clone_args a)
 {
 	struct program *child = &r->programs->of[t->index];
-	struct clone_args a = { .flags = THREAD_FLAGS, .stack = r->area_base + child->stack,
-				.stack_size = AREA_STACK_BYTES, .set_tid_size = 1 };
-	struct prog_arg args = prog_in(p, &a, sizeof(a)), tid = prog_in(p, &t->tid, sizeof(t->tid));
+	struct prog_arg args, tid = prog_in(p, &t->tid, sizeof(t->tid));
 
-	prog_where(p, "start thread %d", t->tid);
+	a.stack = r->area_base + child->stack;
+	a.stack_size = AREA_STACK_BYTES;
+	a.set_tid_size = 1;
+	args = prog_in(p, &a, sizeof(a));
+	prog_where(p, "start %s %d", a.flags & CLONE_THREAD ? "thread" : "process", t->tid);
 	prog_point(p, args, offsetof(struct clone_args, set_tid), tid, 0);
 	prog_start(p, args, sizeof(a), &child->prog, t->tid);
+}
+
+/* As in self.c: known as born, then bound to the tool, which may have ended meanwhile. */
+static void begin_heir(struct prog *p, struct restore *r, const struct birth *b)
+{
+	const uint8_t yes = 1;
+	struct prog_arg to = prog_imm((int64_t)(r->area_base + r->born_at + b->index));
+
+	prog_where(p, "be born");
+	prog_copy(p, to, prog_in(p, &yes, 1), 1);
+	prog_where(p, "bind the process to the tool");
+	prog_vital(prog_call(p, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+	prog_vital(prog_equals(prog_call0(p, SYS_getppid), b->parent->pid));
+}
+
+/* Between the two, those are born that inherit the one and share pages of the other. */
+static int build_memory(struct prog *p, struct restore *r, const struct task *t)
+{
+	const struct birth *b = birth_of(r, t);
+	int k = b->heir ? 0 : memory_stage(p, r, t);
+
+	if (b->heir)
+		begin_heir(p, r, b);
+	k = k ?: stage_inherit(p, r, t);
+	vec_foreach(m, &b->make)
+		if ((*m)->heir)
+			start(p, r, (*m)->task->thread.v[0],
+			      (struct clone_args){ .exit_signal = (*m)->exit_signal });
+	return k ?: memory_stage_content(p, r, t);
 }
 
 static int begin_process(struct prog *p, struct restore *r, const struct task *t)
@@ -146,15 +187,17 @@ static int begin_process(struct prog *p, struct restore *r, const struct task *t
 	else if (r->births->n_mm_shared + r->births->n_early)
 		prog_wait(p, WORD_ENTERED, r->births->n_mm_shared + r->births->n_early);
 	if (t->mm == t->index)
-		k = memory_stage(p, r, t);
+		k = build_memory(p, r, t);
 	if (t->mm == t->index && r->births->n_mm_shared)
 		prog_pass(p, WORD_MAPPED);
 	if (t->mm != t->index)
 		prog_wait(p, WORD_MAPPED, r->births->n_mm);
+	if (t->mm != t->index)
+		k = stage_inherit(p, r, t);
 	k = k ?: stage(p, r, t->thread.v[0], STAGE_TASK);
 	for (size_t i = 1; !k && i < t->thread.n; i++)
 		if (!t->thread.v[i]->early)
-			start_thread(p, r, t->thread.v[i]);
+			start(p, r, t->thread.v[i], (struct clone_args){ .flags = THREAD_FLAGS });
 	for (size_t i = 1; i < t->thread.n; i++)
 		if (t->thread.v[i]->early) {
 			prog_pass(p, WORD_THREADS);
@@ -179,6 +222,15 @@ static void drop_sigchld(struct prog *p)
 	prog_call(p, SYS_rt_sigaction, SIGCHLD, prog_in(p, action, sizeof(action)), 0, 8);
 }
 
+/*
+ * Credentials of one thread reset what the leader sets then, and all clocks start together. What
+ * an heir has in its table others have set.
+ */
+static bool arms_alone(const struct restore *r, const struct task *t)
+{
+	return birth_of(r, t)->heir && t->thread.n == 1 && !task_kinds_count(r, t);
+}
+
 static int later_stages(struct prog *p, struct restore *r, const struct thread *t)
 {
 	bool leader = t == t->task->thread.v[0];
@@ -198,7 +250,8 @@ static int later_stages(struct prog *p, struct restore *r, const struct thread *
 	k = k ?: stage(p, r, t, STAGE_CREDS);
 	prog_where(p, "wait until all have their credentials");
 	prog_pass(p, WORD_CREDS_DONE);
-	prog_wait(p, WORD_ARM, 1);
+	if (leader && !arms_alone(r, t->task))
+		prog_wait(p, WORD_ARM, 1);
 	if (leader)
 		k = k ?: stage(p, r, t, STAGE_ARM);
 	return k;

@@ -167,7 +167,7 @@ static int make_all(struct restore *r, const struct birth *b, bool before_setsid
 	for (size_t i = 0; !k && i < b->make.n; i++) {
 		struct birth *m = b->make.v[i];
 
-		if (m->before_setsid == before_setsid && !(m->clone_flags & CLONE_VM))
+		if (m->before_setsid == before_setsid && !(m->clone_flags & CLONE_VM) && !m->heir)
 			k = m->by ? make_by_thread(early, m) : make(r, m);
 	}
 	return k;
@@ -216,10 +216,11 @@ static int found_session(struct restore *r, const struct birth *b)
 	return k < 0 ? fail(k, "leave what only its children share") : 0;
 }
 
-/* Processes that pass GROUPED: not stand-ins, and not those that share memory (made later). */
+/* Processes that pass GROUPED: not stand-ins, and not those that are made later: by who shares
+ * memory with them, or as heirs, born in the group of their parent. */
 static uint32_t groupers(const struct restore *r)
 {
-	return r->births->n_task - r->births->n_mm_shared;
+	return r->births->n_task - r->births->n_mm_shared - r->births->n_heir;
 }
 
 static int join_group(struct restore *r, const struct birth *b)

@@ -45,6 +45,9 @@ static _Noreturn void live(const struct stand_in *s, pid_t maker, const int read
 	if (r || sys(SYS_getppid) != maker) /* it died before: nobody would end us */
 		_exit(FAILED_CODE);
 	byte = (char)become(s);
+	(void)sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* a new user cleared it */
+	if (sys(SYS_getppid) != maker)
+		(void)sys(SYS_exit_group, FAILED_CODE);
 	if (!byte && s->inside)
 		byte = (char)s->inside(s->arg);
 	/* The maker waits for the byte, or sees us die. */
@@ -87,7 +90,7 @@ int stand_in_run(const struct stand_in *s)
 {
 	int ready[2], go[2] = { -1, -1 }, r, status;
 	pid_t maker;
-	long pid = sys(SYS_pipe2, ready, O_CLOEXEC);
+	long w = 0, pid = sys(SYS_pipe2, ready, O_CLOEXEC);
 
 	if (!pid)
 		pid = sys(SYS_pipe2, go, O_CLOEXEC);
@@ -98,11 +101,8 @@ int stand_in_run(const struct stand_in *s)
 	if (!pid)
 		live(s, maker, ready, go);
 	r = pid < 0 ? (int)pid : attend(s, (pid_t)pid, ready, go);
-	if (pid > 0) {
-		long end = sys(SYS_wait4, pid, &status, __WALL, NULL);
-
-		r = r ? r : end < 0 ? (int)end : 0;
-	}
+	while (pid > 0 && w != pid && w != -ECHILD) /* it must not read from another's pipe */
+		w = sys(SYS_wait4, pid, &status, __WALL, NULL);
 	for (int i = 0; i < 2; i++) {
 		(void)sys_close(ready[i]); /* nothing is in them any more */
 		(void)sys_close(go[i]);	   /* as above */

@@ -83,6 +83,8 @@ void files_space_init(struct dump *d)
 	map_init(&f->group, &d->arena);
 	map_init(&f->fs_type, &d->arena);
 	map_init(&f->answers, &d->arena);
+	map_init(&f->glance, &d->arena);
+	map_init(&f->open, &d->arena);
 	map_init(&f->locked, &d->arena);
 	f->fd_dir = f->fdinfo_dir = f->own_dir = f->own_pidfd = -1;
 	while (fd_kinds[n])
@@ -134,14 +136,21 @@ static int read_info(struct dump *d, struct fd_probe *p, char *buf, size_t size)
 /* Copies the descriptor and looks at it; the copy is the caller's. */
 static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size_t size)
 {
-	int r;
+	struct fd_glance *g = map_get(&d->files->glance, p->task->files, (uint64_t)p->number);
+	int r = 0;
 
-	p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
-	if (p->fd < 0 && is_running(d))
-		return -ENOENT;
-	if (p->fd < 0)
-		return fail(p->fd, "copy descriptor %d", p->number);
-	r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
+	if (g && g->fd >= 0) {
+		p->fd = take_fd(&g->fd);
+		p->st = g->st;
+		p->mnt_id = g->mnt_id;
+	} else {
+		p->fd = sys_pidfd_getfd(p->task->pidfd, p->number);
+		if (p->fd < 0 && is_running(d))
+			return -ENOENT;
+		if (p->fd < 0)
+			return fail(p->fd, "copy descriptor %d", p->number);
+		r = sys_stat(p->fd, "", 0, &p->st, &p->mnt_id);
+	}
 	if (r)
 		return fail(r, "look at descriptor %d", p->number);
 	if (quick && quick_look(d, p))
@@ -151,10 +160,11 @@ static int probe(struct dump *d, struct fd_probe *p, bool quick, char *buf, size
 
 static void copy_done(struct dump *d, struct fd_probe *p)
 {
-	long type = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? fd_fs_type(d, p) : 0;
+	long type;
 
 	if (p->fd < 0)
 		return;
+	type = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) ? fd_fs_type(d, p) : 0;
 	if (type == FUSE_SUPER_MAGIC || type == NFS_SUPER_MAGIC)
 		*vec_push(&d->arena, &d->files->kept) = p->fd;
 	else
@@ -421,6 +431,28 @@ int files_meet(struct dump *d, const struct task *of, int fd, uint32_t *ret_id)
 /* --- tables --------------------------------------------------------------------------------------
  */
 
+/*
+ * What the parent has under this number, if it is the same: most of what a child has it was born
+ * with, and nothing has to be looked at then. NULL: it is something else, or has to be looked at.
+ */
+static struct fd_seen *inherited(struct dump *d, const struct task *t, unsigned int number)
+{
+	struct fd_seen *s = t->parent ? map_get(&d->files->by_number, t->parent->files, number)
+				      : NULL;
+
+	return s && s->lockless && sys_kcmp_file(task_main(t)->tid, (int)number,
+						 task_main(s->task)->tid, s->number) == 0
+		       ? s
+		       : NULL;
+}
+
+static void note_number(struct dump *d, const struct task *t, struct fd_seen *s, FdEntry *e)
+{
+	map_put(&d->files->by_number, t->files, e->number, s);
+	e->ofd = s->id;
+	d->stats.descriptors++;
+}
+
 /* `flags`: what the task says of this number, negative: nothing. */
 static int dump_number(struct dump *d, const struct task *t, unsigned int number, int64_t flags,
 		       FdEntry *e)
@@ -429,8 +461,18 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	struct fd_seen *s = NULL;
 	bool new = false;
 	char buf[4096];
-	int r = probe(d, &p, flags >= 0, buf, sizeof(buf));
+	int r;
 
+	fd_entry__init(e);
+	e->number = number;
+	s = flags >= 0 ? inherited(d, t, number) : NULL;
+	if (s) {
+		e->cloexec = flags & FD_CLOEXEC;
+		note_number(d, t, s, e);
+		return 0;
+	}
+	r = open_directories(d, t);
+	r = r ?: probe(d, &p, flags >= 0, buf, sizeof(buf));
 	if (!r)
 		r = identity_find(d, &p, &s, &new);
 	if (!r && new)
@@ -438,14 +480,11 @@ static int dump_number(struct dump *d, const struct task *t, unsigned int number
 	if (!r)
 		r = lock_dump_posix(d, &p, s->id);
 	if (s) {
-		map_put(&d->files->by_number, t->files, number, s);
-		fd_entry__init(e);
-		e->number = number;
-		e->ofd = s->id;
+		s->lockless = s->lockless || (new && quick_lockless(d, &p));
 		e->cloexec = flags >= 0 ? flags & FD_CLOEXEC : p.info.flags & O_CLOEXEC;
+		note_number(d, t, s, e);
 	}
 	copy_done(d, &p);
-	d->stats.descriptors++;
 	return r;
 }
 
@@ -458,6 +497,9 @@ static int answers_of(struct dump *d, const struct task *t, struct fd_answers *r
 	if (a && !answers_good(a))
 		a = NULL;
 	*ret = a ? *a : (struct fd_answers){};
+	r = a ? 0 : open_directories(d, t);
+	if (r)
+		return r;
 	r = a ? 0 : proc_list_dir(&d->arena, d->files->fdinfo_dir, &ret->number);
 	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
 }
@@ -467,9 +509,8 @@ static int dump_table(struct dump *d, const struct task *t, struct image *out)
 	FdTable msg = FD_TABLE__INIT;
 	struct fd_answers a;
 	FdEntry *entry;
-	int r = open_directories(d, t);
+	int r = answers_of(d, t, &a);
 
-	r = r ?: answers_of(d, t, &a);
 	if (r)
 		return r;
 	lock_table_start(d);
@@ -532,6 +573,8 @@ int files_dump(struct dump *d)
 	r = r ?: image_create(d->set, "ofd", &f->ofd_image);
 	if (!r)
 		r = dump_tables(d);
+	vec_foreach(g, &f->glanced)
+		copy_done(d, &(struct fd_probe){ .fd = take_fd(&(*g)->fd), .st = (*g)->st });
 	fd_close(&f->fd_dir);
 	fd_close(&f->fdinfo_dir);
 	fd_close(&f->own_dir);

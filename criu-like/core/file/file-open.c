@@ -280,7 +280,7 @@ bool files_need_nobody(const struct restore *r)
 
 	vec_foreach(p, &r->files->all)
 		yes = yes && needs_nobody(*p);
-	vec_foreach(t, &r->files->table)
-		yes = yes && (*t)->n_user < 2;
+	vec_foreach(t, &r->tree.task)
+		yes = yes && ((*t)->state == TASK_ZOMBIE || (*t)->files == (*t)->index);
 	return yes;
 }

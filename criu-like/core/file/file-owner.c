@@ -40,7 +40,9 @@ int owner_dump(struct dump *d, const struct fd_probe *p, Ofd *msg)
 	if (p->flags & O_PATH)
 		return 0;
 	sig = sys_fcntl(p->fd, F_GETSIG_NR, 0);
-	if (sig > 0) {
+	if (sig < 0)
+		return fail(sig, "descriptor %d: ask for the signal of its owner", p->number);
+	if (sig) {
 		msg->has_signal = true;
 		msg->signal = (uint32_t)sig;
 	}

@@ -10,8 +10,10 @@
  */
 #include <errno.h>
 #include <linux/magic.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/io.h"
 #include "core/file/file-space.h"
 #include "kernel/descriptor.h"
@@ -20,6 +22,7 @@
 enum {
 	ASK_MAX = 30000, /* numbers in one program: slots are few */
 	PID_NAMESPACE = 2,
+	COPIES_MAX = 8192,
 };
 static const uint64_t initial_pid_namespace = 0xeffffffcu; /* linux/proc_ns.h, not exported */
 
@@ -42,6 +45,60 @@ static int list_numbers(struct dump *d, const struct task *t, struct proc_list *
 	return r ? fail(r, "list the descriptors of task %d", t->pid) : 0;
 }
 
+int files_numbers(struct dump *d, const struct task *t, const struct proc_list **ret)
+{
+	struct proc_list *l;
+	int r = 0;
+
+	if (!d->files)
+		files_space_init(d);
+	l = map_get(&d->files->open, t->files, 0);
+	if (!l) {
+		l = arena_new(&d->arena, struct proc_list);
+		r = list_numbers(d, t, l);
+	}
+	if (!r) {
+		map_put(&d->files->open, t->files, 0, l);
+		*ret = l;
+	}
+	return r;
+}
+
+/* Tables of tasks and a few files more have to be open at the same time. */
+static uint64_t room_for_copies(const struct dump *d)
+{
+	uint64_t needed = 512 + 4 * d->tree.task.n;
+	struct rlimit l;
+
+	if (sys(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &l) < 0 || l.rlim_cur <= needed)
+		return 1;
+	return l.rlim_cur - needed < COPIES_MAX ? l.rlim_cur - needed : COPIES_MAX;
+}
+
+int files_glance(struct dump *d, const struct task *t, int number, const struct fd_glance **ret)
+{
+	_close_ int fd = sys_pidfd_getfd(t->pidfd, number);
+	struct fd_glance *g;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	g = arena_new(&d->arena, struct fd_glance);
+	g->fd = -1;
+	r = sys_stat(fd, "", 0, &g->st, &g->mnt_id);
+	if (r)
+		return r;
+	if (!d->files->copies)
+		d->files->copies = room_for_copies(d);
+	if ((uint64_t)fd < d->files->copies) {
+		g->fd = take_fd(&fd);
+		*vec_push(&d->arena, &d->files->glanced) = g;
+		map_put(&d->files->glance, t->files, (uint64_t)number, g);
+	}
+	*ret = g;
+	return 0;
+}
+
 bool answers_good(const struct fd_answers *a)
 {
 	for (size_t i = 0; i < a->n; i++)
@@ -52,17 +109,17 @@ bool answers_good(const struct fd_answers *a)
 
 int files_ask(struct dump *d, struct prog *p, const struct thread *t)
 {
+	const struct proc_list *number;
 	struct fd_answers *a;
 	int r;
 
 	if (t != task_main(t->task) || t->task->files != t->task->index)
 		return 0;
-	if (!d->files)
-		files_space_init(d);
-	a = arena_new(&d->arena, struct fd_answers);
-	r = list_numbers(d, t->task, &a->number);
+	r = files_numbers(d, t->task, &number);
 	if (r)
 		return r;
+	a = arena_new(&d->arena, struct fd_answers);
+	a->number = *number;
 	a->n = a->number.n < ASK_MAX ? a->number.n : ASK_MAX;
 	a->flags = arena_array(&d->arena, int64_t, a->n);
 	prog_where(p, "ask for the flags of a descriptor");
@@ -96,15 +153,23 @@ static bool plain_file_system(long type)
 	return type == EXT4_SUPER_MAGIC || type == TMPFS_MAGIC || type == XFS_SUPER_MAGIC;
 }
 
+bool quick_lockless(struct dump *d, const struct fd_probe *p)
+{
+	if (S_ISSOCK(p->st.st_mode) && !(p->flags & O_PATH))
+		return true;
+	if (S_ISFIFO(p->st.st_mode) && fd_fs_type(d, p) == PIPEFS_MAGIC)
+		return true;
+	return !d->files->lock_anywhere && !map_get(&d->files->locked, p->st.st_ino, 0) &&
+	       plain_file_system(fd_fs_type(d, p));
+}
+
 static bool needs_info(struct dump *d, const struct fd_probe *p)
 {
 	switch (p->st.st_mode & S_IFMT) {
 	case S_IFIFO: return fd_fs_type(d, p) != PIPEFS_MAGIC;
 	case S_IFSOCK: return p->flags & O_PATH;
 	case S_IFREG:
-		return p->flags & O_PATH || d->files->lock_anywhere ||
-		       map_get(&d->files->locked, p->st.st_ino, 0) ||
-		       !plain_file_system(fd_fs_type(d, p));
+		return p->flags & O_PATH || !quick_lockless(d, p);
 	default: return true;
 	}
 }

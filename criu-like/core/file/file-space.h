@@ -38,6 +38,10 @@ struct file_space {
 	VEC(int) kept;		 /* copies whose close would ask a file server */
 	struct scratch_pipe scratch;
 	struct map answers;	 /* table -> struct fd_answers */
+	struct map glance;	 /* table, number -> struct fd_glance */
+	VEC(struct fd_glance *) glanced;
+	uint64_t copies;	 /* how many numbers of the tool these may take; 0: not asked yet */
+	struct map open;	 /* table -> struct proc_list: files_numbers() */
 	struct map locked;	 /* inode numbers of files with locks on them */
 	bool lock_anywhere;	 /* the kernel does not show all locks: any file may have one */
 	VEC(struct fd_kept) after; /* by fd_keep() */
@@ -53,6 +57,8 @@ int quick_start(struct dump *d);
  * there is nothing in it that anybody needs. False: it must be read.
  */
 bool quick_look(struct dump *d, struct fd_probe *p);
+/* Whether nobody has a lock on what p->st describes, as far as /proc/locks tells for certain. */
+bool quick_lockless(struct dump *d, const struct fd_probe *p);
 
 /* The description p->fd is a copy of; *ret_new tells that it was not met before. */
 int identity_find(struct dump *d, struct fd_probe *p, struct fd_seen **ret, bool *ret_new);

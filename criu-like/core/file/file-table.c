@@ -164,6 +164,28 @@ static int grow(unsigned int slots)
 	return r < 0 ? fail(r, "grow the descriptor table to %u", slots) : 0;
 }
 
+/* The copy of a table is as large as its highest open number needs. */
+bool files_inherit(const struct restore *r, const struct task *t, const struct task *from)
+{
+	const struct file_table *a = graph_table(r->files, t->files),
+				*b = graph_table(r->files, from->files);
+	unsigned int slots = a && a->msg->has_slots ? a->msg->slots : SLOTS_BORN;
+
+	if (!a || !b || a->msg->n_entry != b->msg->n_entry || slots != SLOTS_BORN)
+		return false;
+	for (size_t i = 0; i < a->msg->n_entry; i++) {
+		const FdEntry *x = a->msg->entry[i], *y = b->msg->entry[i];
+
+		if (x->number != y->number || x->cloexec != y->cloexec ||
+		    a->entry[i] != b->entry[i] || a->entry[i]->o.in_blob || x->number >= slots)
+			return false;
+	}
+	vec_foreach(range, &b->reserved)
+		if (range->first + range->n > slots)
+			return false;
+	return true;
+}
+
 int table_fit(struct self *s, struct file_table *t, unsigned int first_unused)
 {
 	const unsigned int slots = t->msg->has_slots ? t->msg->slots : SLOTS_BORN;

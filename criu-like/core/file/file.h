@@ -68,6 +68,7 @@ struct fd_seen {
 	const struct task *task; /* where it was met first ... */
 	int number;		 /* ... under this number */
 	uint64_t dev, ino;
+	bool lockless;		 /* nobody has a lock on the file: only fdinfo would tell */
 	const struct fd_kind *kind;
 	const struct fd_seen *next; /* same device and inode */
 };
@@ -167,6 +168,23 @@ extern const struct fd_kind *const fd_kinds[]; /* kinds.c, NULL-terminated */
 /* --- the engine, called by the conductors ---------------------------------------------------- */
 /* Before the freeze, after victim_look(): outside only; collects blockers. */
 int files_look(struct dump *d);
+/*
+ * The open numbers of a table, of a stopped task: those that the look before the stop saw if there
+ * are as many now, so that they are all if none of them is closed.
+ */
+struct proc_list;
+int files_numbers(struct dump *d, const struct task *t, const struct proc_list **ret);
+/*
+ * A first look at a descriptor of a stopped task: what stat(2) tells and, as long as not too many
+ * are open, a copy that the dump of the descriptor takes over; fd -1: none. 0 or -errno,
+ * unreported.
+ */
+struct fd_glance {
+	struct stat st;
+	uint32_t mnt_id;
+	int fd;
+};
+int files_glance(struct dump *d, const struct task *t, int number, const struct fd_glance **ret);
 /* Questions about the descriptors of this thread's table, for the program that it will run. */
 int files_ask(struct dump *d, struct prog *p, const struct thread *t);
 int files_dump(struct dump *d); /* everything stopped: numbers, dumps, writes the images */
@@ -188,6 +206,8 @@ int files_set_aside(struct restore *r, int *fd);
 int files_open_late(struct restore *r);
 /* No task has to wait with its descriptors until the others exist. */
 bool files_need_nobody(const struct restore *r);
+/* Whether a fork of `from`, when all is in its table, has the descriptors of the task. */
+bool files_inherit(const struct restore *r, const struct task *t, const struct task *from);
 /*
  * Between these a task may open descriptors of its own (at reserved numbers): others that share its
  * table wait. After files_end() it opens nothing until files_apply().

@@ -36,26 +36,36 @@ int inode_refuse(struct dump *d, const struct inode_look *l, const char *reason,
 		      arena_printf(&d->arena, "file '%s'", l->link), reason, remedy);
 }
 
-static bool leads_here(const struct inode_look *l, const char *path)
+/* 1: the name leads to the file, 0: to another one or nowhere. */
+static int leads_here(const struct inode_look *l, const char *path)
 {
+	static const int nowhere[] = { ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG, ESTALE };
 	struct stat st;
+	int r = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
 
-	return !sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL) &&
-	       st.st_ino == l->st.st_ino && st.st_dev == l->st.st_dev;
+	for (size_t i = 0; i < array_size(nowhere); i++)
+		if (r == -nowhere[i])
+			return 0;
+	if (r)
+		return fail(r, "look where '%s' leads", path);
+	return st.st_ino == l->st.st_ino && st.st_dev == l->st.st_dev;
 }
 
 /* Splits " (deleted)" off the text, if it is the kernel's. */
-static void find_name(struct dump *d, struct inode_look *l)
+static int find_name(struct dump *d, struct inode_look *l)
 {
 	size_t len = strlen(l->link), mark = sizeof(deleted_mark) - 1;
+	int r;
 
 	l->path = l->link;
 	if (len <= mark || strcmp(l->link + len - mark, deleted_mark))
-		return;
-	if (l->st.st_nlink && leads_here(l, l->link))
-		return; /* a file whose name ends like that */
+		return 0;
+	r = l->st.st_nlink ? leads_here(l, l->link) : 0;
+	if (r)
+		return r < 0 ? r : 0; /* a file whose name ends like that */
 	l->deleted = true;
 	l->path = arena_strndup(&d->arena, l->link, len - mark);
+	return 0;
 }
 
 static bool can_be_uncovered(const struct inode_look *l)
@@ -117,16 +127,18 @@ static FileRef *ref_new(struct dump *d, const struct inode_look *l, uint32_t mnt
 static int describe(struct dump *d, struct inode_look *l, uint32_t mnt_id, FileRef **ret)
 {
 	FileRef *ref;
-	int r = 0;
+	int r;
 
 	if (l->link[0] != '/')
 		return inode_refuse(d, l, "it has no name in any mount that the tool sees", NULL);
-	if (!l->named)
-		find_name(d, l);
+	r = l->named ? 0 : find_name(d, l);
+	if (r)
+		return r;
 	ref = ref_new(d, l, mnt_id);
-	if (!l->named)
-		r = !l->deleted && l->st.st_nlink && leads_here(l, l->path) ? 0
-									     : find_lost(d, l, ref);
+	if (!l->named) {
+		r = !l->deleted && l->st.st_nlink ? leads_here(l, l->path) : 0;
+		r = r < 0 ? r : r ? 0 : find_lost(d, l, ref);
+	}
 	if (!r)
 		*ret = ref;
 	return r;

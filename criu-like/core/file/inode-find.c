@@ -256,6 +256,15 @@ static const char *look_in(struct search *s, const char *dir, name_list *below)
 	return found;
 }
 
+const char *inode_name_in(struct dump *d, const char *dir, const struct stat *st)
+{
+	struct inode_number n = { .dev = st->st_dev, .ino = st->st_ino };
+	struct search s = { .d = d, .n = &n };
+	name_list below = { 0 };
+
+	return look_in(&s, dir, &below);
+}
+
 /* Breadth first: what is watched is rarely deep. */
 static const char *walk(struct search *s, const char *from)
 {

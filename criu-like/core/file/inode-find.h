@@ -17,5 +17,7 @@ int inode_number_parse(struct arena *a, struct span line, struct inode_number *r
  */
 int inode_find(struct dump *d, const struct task *t, const struct inode_number *n,
 	       const char *object, FileRef **ret);
+/* A name in the directory `dir` that leads to this file; NULL: none. */
+const char *inode_name_in(struct dump *d, const char *dir, const struct stat *st);
 /* A descriptor (O_PATH) of a mount of this superblock, kept open; -ENOENT: the tool sees none. */
 int inode_mount_of(struct dump *d, uint64_t dev);

@@ -246,11 +246,11 @@ int inode_put(struct restore *r, const char *made, const char *path)
 	p->moved = true;
 	if (p->name == path)
 		return 0;
-	e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st, NULL);
+	e = sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &p->old, NULL);
 	if (e)
 		return fail(e, "look at '%s'", path);
 	e = journal_add(j, JOURNAL_SWAP, p->name, &p->swap_entry);
-	e = e ?: journal_made(j, p->swap_entry, &st);
+	e = e ?: journal_made(j, p->swap_entry, &p->old);
 	if (e)
 		return e;
 	e = (int)sys(SYS_renameat2, AT_FDCWD, p->name, AT_FDCWD, path, SWAP_FLAG);
@@ -258,23 +258,37 @@ int inode_put(struct restore *r, const char *made, const char *path)
 	return e ? fail(e, "exchange '%s' and '%s'", p->name, path) : 0;
 }
 
-static int end_put(struct restore *r, struct put_name *p, bool restored)
+/* The tasks run: what was there before goes, whatever can be written. A second try is cheap. */
+static int drop_old(struct restore *r, struct put_name *p)
 {
 	struct journal *j = restore_journal(r);
+	int e = journal_done(j, p->swap_entry);
+
+	e = e ?: journal_made(j, p->entry, &p->old); /* not the file that is in use now */
+	if (sys_unlinkat(AT_FDCWD, p->name, 0))
+		return inode_unlink(r, p->name, p->entry, false) ?: e;
+	return journal_done(j, p->entry) ?: e;
+}
+
+static int take_back(struct restore *r, struct put_name *p)
+{
 	int e = 0;
 
-	if (p->swapped && !restored)
+	if (p->swapped)
 		e = (int)sys(SYS_renameat2, AT_FDCWD, p->name, AT_FDCWD, p->path, SWAP_FLAG);
 	if (e)
 		return fail(e, "move '%s' back to '%s'", p->name, p->path);
-	if (p->swapped || (p->moved && !restored))
-		e = inode_unlink(r, p->name, p->entry, false);
-	else if (p->moved)
-		e = journal_done(j, p->entry);
-	if (!e && p->swapped)
-		e = journal_done(j, p->swap_entry);
-	p->moved = p->swapped = false;
-	return e;
+	e = p->swapped ? journal_done(restore_journal(r), p->swap_entry) : 0;
+	return e || !p->moved ? e : inode_unlink(r, p->name, p->entry, false);
+}
+
+static int end_put(struct restore *r, struct put_name *p, bool restored)
+{
+	if (!restored)
+		return take_back(r, p);
+	if (p->swapped)
+		return drop_old(r, p);
+	return p->moved ? journal_done(restore_journal(r), p->entry) : 0;
 }
 
 int inode_end_puts(struct restore *r, bool restored)

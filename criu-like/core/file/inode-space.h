@@ -37,6 +37,7 @@ struct made_dir {
 struct put_name { /* a file that stays under its name once the tree is restored */
 	const char *path, *name; /* `name` holds what was at `path`, if swapped */
 	uint32_t entry, swap_entry;
+	struct stat old; /* what was at `path` */
 	bool moved, swapped;
 };
 struct inode_space {

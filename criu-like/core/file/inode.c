@@ -83,6 +83,18 @@ static int check_hidden(struct restore *r, const struct task *t, const FileRef *
 				 "put the file system back");
 }
 
+/* By a name that the dump found, it is a file like others; a link of the dump's was looked for. */
+static int check_remap(struct restore *r, const struct task *t, const FileRef *f, const char *what)
+{
+	const struct remap_file *m = remap_find(r->inodes, f->link_remap);
+	FileRef other = *f;
+
+	if (!m)
+		return fail(-EPROTO, "%s '%s': no such link in the images", what, f->path);
+	other.path = m->msg->path;
+	return m->msg->found ? check_named(r, t, &other, what) : 0;
+}
+
 int inode_check(struct restore *r, const struct task *t, const FileRef *f, const char *what)
 {
 	if (f->path[0] != '/' || (f->has_ghost && !inode_is_name(f->path)))
@@ -96,10 +108,7 @@ int inode_check(struct restore *r, const struct task *t, const FileRef *f, const
 		return 0;
 	}
 	if (f->has_link_remap)
-		return remap_find(r->inodes, f->link_remap)
-			       ? 0
-			       : fail(-EPROTO, "%s '%s': no such link in the images", what,
-				      f->path);
+		return check_remap(r, t, f, what);
 	if (f->hidden)
 		return check_hidden(r, t, f, what);
 	return check_named(r, t, f, what);

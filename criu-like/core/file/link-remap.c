@@ -1,10 +1,12 @@
 /*
  * Files that lost the name they were opened by while other names exist somewhere.
  *
- * Nothing tells these other names, so the dump gives the file one more link beside the lost name;
+ * Nothing tells these other names. One is often near: a file is made under a temporary name, linked
+ * to its final one and unlinked (sem_open(3) does that), so the directory of the lost name is
+ * searched. If nothing is found there, the dump gives the file one more link beside the lost name;
  * that changes the file system and is done only with --link-remap, in the journal first. A restore
- * links the lost name to it for as long as descriptions are opened, and removes both once the tasks
- * run.
+ * links the lost name to the one that is there for as long as descriptions are opened, and removes
+ * it, and the link of the dump, once the tasks run.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "core/file/inode-find.h"
 #include "core/file/inode-space.h"
 #include "core/journal.h"
 #include "core/refuse.h"
@@ -22,6 +25,13 @@
  */
 
 #define LINK_NAME "/.torpor-link-"
+
+/* A restore removes the link in the end: no image shall have it remove another file. */
+static bool is_link_name(const char *path)
+{
+	return inode_is_name(path) &&
+	       !strncmp(strrchr(path, '/'), LINK_NAME, strlen(LINK_NAME));
+}
 
 static int link_here(const struct inode_look *l, const char *name)
 {
@@ -71,6 +81,17 @@ static void add_handle(struct dump *d, const struct inode_look *l, LinkRemap *m)
 	m->handle = (ProtobufCBinaryData){ h->head.handle_bytes, h->head.f_handle };
 }
 
+static int record(struct dump *d, const struct inode_look *l, uint32_t id, LinkRemap *m)
+{
+	struct inode_space *s = d->inodes;
+	int r = s->remap_image ? 0 : image_create(d->set, "link_remap", &s->remap_image);
+
+	m->original = (char *)l->path;
+	m->dev = l->st.st_dev;
+	m->ino = l->st.st_ino;
+	return r ? r : image_append(s->remap_image, id, &m->base);
+}
+
 static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 {
 	struct inode_space *s = d->inodes;
@@ -91,30 +112,46 @@ static int make(struct dump *d, const struct inode_look *l, uint32_t id)
 	if (r)
 		return fail(r, "link '%s' to '%s'", l->link, name);
 	r = journal_made(d->journal, entry, &l->st);
-	if (!r && !s->remap_image)
-		r = image_create(d->set, "link_remap", &s->remap_image);
 	m.path = (char *)name;
-	m.original = (char *)l->path;
-	m.dev = l->st.st_dev;
-	m.ino = l->st.st_ino;
 	add_handle(d, l, &m);
-	return r ? r : image_append(s->remap_image, id, &m.base);
+	return r ? r : record(d, l, id, &m);
+}
+
+/* Beside the lost name; NULL: none. The link of another checkpoint will go away. */
+static const char *find_other(struct dump *d, const struct inode_look *l)
+{
+	const char *base = strrchr(l->path, '/');
+	size_t len = base == l->path ? 1 : (size_t)(base - l->path);
+	const char *name = inode_name_in(d, arena_strndup(&d->arena, l->path, len), &l->st);
+
+	return !name || is_link_name(name) ? NULL : name;
+}
+
+static int use_other(struct dump *d, const struct inode_look *l, uint32_t id, const char *name)
+{
+	LinkRemap m = LINK_REMAP__INIT;
+
+	m.path = (char *)name;
+	m.has_found = m.found = true;
+	return record(d, l, id, &m);
 }
 
 int remap_dump(struct dump *d, const struct inode_look *l, uint32_t *ret_id)
 {
 	struct inode_space *s = inode_space_of(d);
 	uintptr_t id = (uintptr_t)map_get(&s->remap_of, l->st.st_dev, l->st.st_ino);
+	const char *other = id || d->opt->link_remap ? NULL : find_other(d, l);
 	int r = 0;
 
-	if (!d->opt->link_remap)
+	if (!id && !other && !d->opt->link_remap)
 		return inode_refuse(
 			d, l, "this name is deleted, but the file has others that cannot be found",
 			"--link-remap gives it one more until it is restored");
 	if (!id) {
 		id = ++s->n_remap;
 		map_put(&s->remap_of, l->st.st_dev, l->st.st_ino, (void *)id);
-		r = make(d, l, (uint32_t)id - 1);
+		r = other ? use_other(d, l, (uint32_t)id - 1, other)
+			  : make(d, l, (uint32_t)id - 1);
 	}
 	if (!r)
 		*ret_id = (uint32_t)id - 1;
@@ -193,24 +230,19 @@ static int link_again(struct restore *r, struct remap_file *f)
 	return 0;
 }
 
-/* A restore removes the link in the end: no image shall have it remove another file. */
-static bool is_link_name(const char *path)
-{
-	return inode_is_name(path) &&
-	       !strncmp(strrchr(path, '/'), LINK_NAME, strlen(LINK_NAME));
-}
-
 static int add_remap(void *c, uint32_t id, const ProtobufCMessage *m)
 {
 	struct restore *r = c;
 	const LinkRemap *l = (const LinkRemap *)m;
 	struct remap_file *f;
 
-	if (!is_link_name(l->path) || !inode_is_name(l->original))
+	if (!(l->found ? inode_is_name(l->path) : is_link_name(l->path)) ||
+	    !inode_is_name(l->original))
 		return fail(-EPROTO, "image 'link_remap': '%s' is no name of ours", l->path);
 	f = vec_push(&r->arena, &r->inodes->remap);
 	*f = (struct remap_file){ .id = id, .msg = l };
-	(void)find_again(r, f); /* collected */
+	if (!l->found)
+		(void)find_again(r, f); /* collected */
 	return 0;
 }
 
@@ -248,7 +280,7 @@ int remap_remove_all(struct restore *r, bool restored)
 		m->name = NULL;
 		if (!e && m->by_handle)
 			e = inode_unlink(r, m->msg->path, m->link_entry, false);
-		else if (!e && restored)
+		else if (!e && restored && !m->msg->found)
 			e = sys_unlinkat(AT_FDCWD, m->msg->path, 0);
 		m->by_handle = false;
 		first = first ? first : e == -ENOENT ? 0 : e;

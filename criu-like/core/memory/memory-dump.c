@@ -13,11 +13,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "core/file/inode.h"
+#include "core/memory/memory-ahead.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
 #include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
-#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
 
@@ -26,51 +26,66 @@ static bool owns_mm(const struct task *t)
 	return t->state != TASK_ZOMBIE && t->mm == t->index;
 }
 
-int memory_look(struct dump *d)
-{
-	(void)d; /* all that is read outside of the stop is read again then */
-	return 0;
-}
-
 struct memory *memory_state(struct dump *d)
 {
 	if (d->memory)
 		return d->memory;
 	d->memory = arena_new(&d->arena, struct memory);
 	map_init(&d->memory->link_mode, &d->arena);
+	map_init(&d->memory->exe, &d->arena);
 	for (size_t i = 0; i < array_size(d->memory->object); i++)
 		map_init(&d->memory->object[i], &d->arena);
 	return d->memory;
 }
 
+/* All that is read of the tree outside of the stop is read again then. */
+int memory_look(struct dump *d)
+{
+	return own_vdso_find(&d->arena, &memory_state(d)->vdso);
+}
+
 void memory_read_ahead(struct dump *d)
 {
 	pid_t *pid = arena_array(&d->arena, pid_t, d->tree.task.n);
-	size_t n = 0;
+	uint64_t *seed = &memory_state(d)->seed;
 
 	vec_foreach(t, &d->tree.task)
-		if (owns_mm(*t))
-			pid[n++] = task_main(*t)->tid;
-	read_ahead_go(d->ahead, pid, n, "smaps");
+		pid[(*t)->index] = owns_mm(*t) ? task_main(*t)->tid : 0;
+	if (d->ahead && sys(SYS_getrandom, seed, sizeof(*seed), 0) == sizeof(*seed))
+		read_ahead_go(d->ahead, pid, d->tree.task.n, *seed);
 }
 
-static int read_vmas(struct dump *d, const struct task *t)
+static int read_vmas(struct dump *d, const struct task *t, struct mm *m)
 {
-	struct mm *m = arena_new(&d->arena, struct mm);
 	struct arena scratch;
 	struct span text;
-	int r = 0;
+	int r;
 
 	arena_init(&scratch);
-	m->id = t->index;
-	if (!read_ahead_take(d->ahead, d->memory->space.n, &text))
-		r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
+	r = io_slurp_at(&scratch, t->proc_fd, "smaps", &text);
 	r = r ? fail(r, "read smaps of task %d", t->pid) : memory_parse(d, t, text, m);
 	arena_deinit(&scratch);
+	return r;
+}
+
+static int find_vmas(struct dump *d, const struct task *t)
+{
+	struct mm *m = arena_new(&d->arena, struct mm);
+	const struct ahead *a = NULL;
+	struct span seen;
+	int r = 0;
+
+	m->id = t->index;
+	if (read_ahead_take(d->ahead, t->index, &seen))
+		a = (const struct ahead *)seen.p;
+	for (size_t i = 0; a && !r && i < a->n_vma; i++)
+		r = memory_add(d, t, &a->vma[i], m);
+	r = a ? r : read_vmas(d, t, m);
 	if (r)
 		return r;
 	*vec_push(&d->arena, &d->memory->space) = m;
 	*vec_push(&d->arena, &d->memory->owner) = t;
+	*vec_push(&d->arena, &d->memory->ahead) = a;
 	return 0;
 }
 
@@ -148,6 +163,20 @@ static int describe_exe(struct dump *d, const struct task *t, FileRef **ret)
 	return inode_describe(d, t, fd, link, 0, ret);
 }
 
+/* A thousand children of one program have one file. */
+static int find_exe(struct dump *d, const struct task *t, const struct ahead *a, FileRef **ret)
+{
+	FileRef *known = a && a->exe_known ? map_get(&d->memory->exe, a->exe_key[0], a->exe_key[1])
+					   : NULL;
+	int r = known ? 0 : describe_exe(d, t, &known);
+
+	if (!r && known && a && a->exe_known)
+		map_put(&d->memory->exe, a->exe_key[0], a->exe_key[1], known);
+	if (!r)
+		*ret = known;
+	return r;
+}
+
 static int describe_vdso(struct dump *d, const struct task *t, const struct mm *mm, Mm *m)
 {
 	int r = 0;
@@ -176,12 +205,16 @@ static int read_stat(struct dump *d, const struct task *t, struct proc_stat *ret
 	return r;
 }
 
-static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
+static int append_mm(struct dump *d, const struct task *t, const struct mm *mm,
+		     const struct ahead *a)
 {
 	Mm m = MM__INIT;
 	struct proc_stat s;
-	struct span auxv;
-	int r = read_stat(d, t, &s) ?: io_slurp_record(&d->arena, t->proc_fd, "auxv", &auxv);
+	struct span auxv = a ? a->auxv : (struct span){ 0 };
+	int r = read_stat(d, t, &s);
+
+	if (!r && !(a && a->auxv_known))
+		r = io_slurp_record(&d->arena, t->proc_fd, "auxv", &auxv);
 
 	if (r)
 		return fail(r, "read stat and auxv of task %d", t->pid);
@@ -196,7 +229,10 @@ static int append_mm(struct dump *d, const struct task *t, const struct mm *mm)
 	m.env_start = s.env_start;
 	m.env_end = s.env_end;
 	m.auxv = (ProtobufCBinaryData){ auxv.len, (uint8_t *)(uintptr_t)auxv.p };
-	r = describe_vdso(d, t, mm, &m) ?: describe_exe(d, t, &m.exe);
+	m.has_vdso_hash = a && a->vdso_known;
+	m.vdso_hash = m.has_vdso_hash ? a->vdso_hash : 0;
+	r = m.has_vdso_hash ? 0 : describe_vdso(d, t, mm, &m);
+	r = r ?: find_exe(d, t, a, &m.exe);
 	return r ?: image_append(d->memory->mm, mm->id, &m.base);
 }
 
@@ -208,7 +244,9 @@ static int create_images(struct dump *d)
 
 	r = r ?: image_create(d->set, "pagemap", &m->pagemap);
 	r = r ?: page_store_create(d->set, 0, &m->store);
-	return r ?: page_writer_init(&m->writer, &d->arena, m->store, 0);
+	r = r ?: page_writer_init(&m->writer, &d->arena, m->store, 0);
+	m->writer.seed = m->seed ? m->seed : m->writer.seed;
+	return r;
 }
 
 static int finish_images(struct dump *d)
@@ -223,22 +261,23 @@ static int finish_images(struct dump *d)
 	return r;
 }
 
-static int write_space(struct dump *d, const struct task *t, struct mm *m)
+static int write_space(struct dump *d, size_t space)
 {
+	struct mm *m = d->memory->space.v[space];
 	int r = page_writer_records(&d->memory->writer, d->memory->pagemap, m);
 
 	for (size_t i = 0; !r && i < m->vma.n; i++)
 		r = append_vma(d, m->id, &m->vma.v[i]);
-	return r ?: append_mm(d, t, m);
+	return r ?: append_mm(d, d->memory->owner.v[space], m, d->memory->ahead.v[space]);
 }
 
 int memory_map(struct dump *d)
 {
-	int r = own_vdso_find(&d->arena, &memory_state(d)->vdso) ?: create_images(d);
+	int r = create_images(d);
 
 	vec_foreach(t, &d->tree.task)
 		if (!r && owns_mm(*t))
-			r = read_vmas(d, *t);
+			r = find_vmas(d, *t);
 	return r ?: d->blockers.list.n ? -ENOTSUP : 0;
 }
 
@@ -247,10 +286,10 @@ int memory_dump(struct dump *d)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
-		r = memory_dump_pages(d, d->memory->owner.v[i], d->memory->space.v[i]);
+		r = memory_dump_pages(d, i);
 	r = r ?: memory_bulk_write(d);
 	for (size_t i = 0; !r && i < d->memory->space.n; i++)
-		r = write_space(d, d->memory->owner.v[i], d->memory->space.v[i]);
+		r = write_space(d, i);
 	r = r ?: memory_dump_content(d);
 	d->stats.bytes_written += page_writer_bytes(&d->memory->writer);
 	return r ?: finish_images(d);

@@ -137,19 +137,21 @@ static void helper_end(struct prog *p, const struct helper *h, struct prog_arg t
 
 static void stage_fill_kind(struct prog *p, const struct space *s, bool huge, struct helper *help)
 {
-	struct group *g = arena_new(p->arena, struct group);
+	struct group g;
 	struct halves h = { p, help ? help->prog : NULL, large_bytes(s, huge) / 2 };
 	struct prog_arg tid = help ? helper_start(p, help) : prog_imm(0);
 
+	g.n_iov = 0; /* the rest of its 16 KiB is written when it is needed */
+	g.bytes = 0;
 	vec_foreach(run, &s->fill) {
 		if (is_huge(run) != huge)
 			continue;
 		if (is_large(run))
 			stage_large(&h, s, run);
 		else
-			group_add(p, s, g, run);
+			group_add(p, s, &g, run);
 	}
-	group_end(p, s, g);
+	group_end(p, s, &g);
 	if (help)
 		helper_end(p, help, tid);
 }

@@ -115,9 +115,8 @@ static int read_vma(void *c, uint32_t id, const ProtobufCMessage *msg)
 	return read_guards(r, id, m, v);
 }
 
-static int read_mm(void *c, uint32_t id, const ProtobufCMessage *msg)
+static int read_mm(struct restore *r, uint32_t id, const ProtobufCMessage *msg)
 {
-	struct restore *r = c;
 	struct space *s = space_of(r, id);
 
 	if (!s || s->msg)
@@ -127,6 +126,20 @@ static int read_mm(void *c, uint32_t id, const ProtobufCMessage *msg)
 	return s->msg->auxv.len > 4096 || s->msg->auxv.len % 16
 		       ? bad(id, "a wrong auxiliary vector", 0)
 		       : 0;
+}
+
+static int read_mms(struct restore *r)
+{
+	const ProtobufCMessage *m;
+	struct image *i;
+	uint32_t id;
+	int e = image_open(r->set, "mm", &i), n = 1;
+
+	if (e)
+		return e == -ENOENT ? 0 : e;
+	while (!e && (n = image_next_alike(i, &mm__descriptor, &id, &m)) > 0)
+		e = read_mm(r, id, m);
+	return e ?: n;
 }
 
 static int check_pagemap(struct restore *r, uint32_t id, const Pagemap *p)
@@ -280,7 +293,7 @@ int memory_read_images(struct restore *r)
 	for (size_t i = 0; !e && mem_kinds[i]; i++)
 		if (mem_kinds[i]->descriptor)
 			e = read_objects(r, mem_kinds[i]);
-	e = e ?: image_each(r->set, "mm", &mm__descriptor, read_mm, r);
+	e = e ?: read_mms(r);
 	e = e ?: image_each(r->set, "vma", &vma__descriptor, read_vma, r);
 	e = e ?: image_each(r->set, "pagemap", &pagemap__descriptor, read_pagemap, r);
 	e = e ?: image_each(r->set, "shmem_pages", &pagemap__descriptor, read_content, r);

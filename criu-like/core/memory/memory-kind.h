@@ -21,6 +21,7 @@ struct mem_object {              /* restore */
 	const struct mem_kind *kind;
 	const void *msg;
 	int fd;                  /* the coordinator's, for objects made by it; -1 */
+	bool planned;            /* its kind found nothing against it */
 	bool taken;              /* a descriptor of the tree is the description behind fd */
 };
 struct mem_kind {
@@ -30,9 +31,8 @@ struct mem_kind {
 	bool (*match)(struct dump *d, const struct vma_probe *p);
 	/* Fills in the object and what is particular; everything else is set. 0 or refuse(). */
 	int (*dump)(struct dump *d, const struct vma_probe *p, struct vma *v);
-	/* Objects that the coordinator makes: once, t is NULL. Others: for each task that maps
-	 * them.
-	 */
+	/* Once; t is the first task that maps the object, or NULL if the coordinator makes it.
+	 * After a refusal the next task that maps it is asked about, too. */
 	int (*plan)(struct restore *r, const struct task *t, const struct mem_object *o);
 	/* Coordinator, before the first fork: makes the object, yields a descriptor. */
 	int (*create)(struct restore *r, const struct mem_object *o);

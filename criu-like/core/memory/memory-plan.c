@@ -65,8 +65,9 @@ static int plan_sources(struct restore *r, struct space *s)
 		map_put(&known, (uintptr_t)o, 0, o);
 		if (!o->kind->attach)
 			*vec_push(&r->arena, &s->source) = o;
-		if (o->kind->plan && !o->kind->create)
+		if (o->kind->plan && !o->kind->create && !o->planned)
 			e = o->kind->plan(r, s->task, o);
+		o->planned = !e;
 		if (e && e != -ENOTSUP)
 			return e;
 	}
@@ -99,8 +100,9 @@ static int plan_space(struct restore *r, struct space *s)
 {
 	int e = plan_sources(r, s);
 
-	if (!e && s->msg->exe)
+	if (!e && s->msg->exe && s->msg->exe != r->memory->exe)
 		e = inode_check(r, s->task, s->msg->exe, "executable");
+	r->memory->exe = e ? NULL : s->msg->exe;
 	(void)plan_vdso(r, s); /* what it finds is reported with all else */
 	if (e && e != -ENOTSUP)
 		return e;
@@ -268,12 +270,13 @@ int memory_find_hole(struct restore *r, uint64_t len, uint64_t *ret_base)
 int memory_syscall_address(struct restore *r, const struct task *t, uint64_t *ret)
 {
 	const struct space *s = r->memory->space[t->mm];
-	const char *found = memmem(blob_start, (size_t)(blob_end - blob_start), "\x0f\x05", 2);
+	const char *found;
 
 	vec_foreach(v, &s->mm.vma)
 		if (v->kind == VMA__KIND__SPECIAL && !strcmp(v->name, "[vdso]") &&
 		    r->memory->vdso.syscall_offset != UINT64_MAX)
 			return *ret = v->start + r->memory->vdso.syscall_offset, 0;
+	found = memmem(blob_start, (size_t)(blob_end - blob_start), "\x0f\x05", 2);
 	if (!found)
 		return -ENOENT;
 	*ret = r->area_base + (uint64_t)(found - blob_start);

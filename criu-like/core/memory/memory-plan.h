@@ -59,6 +59,7 @@ struct space {                     /* one mm */
 	int first_fd, n_fd;        /* sources, then shards, then the executable */
 	/* The family: */
 	struct space *from;        /* whose memory it inherits by fork; NULL: nobody's */
+	bool heir;                 /* with all mappings */
 	VEC(struct shared_run) gather, twice;
 	segment_list made; /* mapped by it before its children are forked */
 	run_list load;             /* read by it into segments then */
@@ -87,6 +88,7 @@ struct mem_plan {
 	VEC(struct mm) content;    /* runs of shared objects */
 	uint64_t huge[64];         /* bytes of huge pages that are taken, by log2 of their size */
 	struct own_vdso vdso;
+	const FileRef *exe;        /* the one that was found good last */
 	uint64_t park_base, hole_len; /* hole_len: of the area, at most */
 	struct range displaced;    /* where segments are that cannot be at their place */
 	VEC(struct space *) order; /* makers first */

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "core/memory/memory-ahead.h"
 #include "core/memory/memory-dump.h"
 #include "core/stop/victim.h"
 #include "kernel/pagemap.h"
@@ -30,7 +31,9 @@ struct scan {
 	struct mm *mm;
 	const struct task *task;
 	size_t vma;              /* regions ascend: the mapping we are at */
-	int pagemap;
+	int pagemap;             /* -1: not open */
+	const struct ahead_page *known; /* of the region from known_start on; NULL: look */
+	uint64_t known_start;
 	bool join;               /* there are relatives */
 	uint64_t window_start, window_n;
 	uint64_t entry[WINDOW];
@@ -43,6 +46,10 @@ static int entry_at(struct scan *s, uint64_t at, uint64_t end, uint64_t *ret)
 {
 	uint64_t i = (at - s->window_start) / PAGE_BYTES;
 
+	if (s->known) {
+		*ret = s->known[(at - s->known_start) / PAGE_BYTES].entry;
+		return 0;
+	}
 	if (at < s->window_start || i >= s->window_n) {
 		uint64_t n = (end - at) / PAGE_BYTES + GAP;
 		int r = pagemap_read(s->pagemap, at, s->entry, n < WINDOW ? n : WINDOW);
@@ -110,10 +117,9 @@ static int add_shared(struct scan *s, uint64_t start, uint64_t end, uint32_t fla
 }
 
 /* Equal content is saved once: 128 bits under a secret seed are equal for equal pages only. */
-static int store_or_refer(struct scan *s, uint64_t page, const char *bytes)
+static int store_or_refer(struct scan *s, uint64_t page, struct page_digest digest)
 {
 	struct map *known = &s->m->writer.content;
-	struct page_digest digest = page_digest(bytes, PAGE_BYTES, s->m->writer.seed);
 	uintptr_t at = (uintptr_t)map_get(known, digest.low, digest.high);
 
 	if (!at) {
@@ -123,6 +129,21 @@ static int store_or_refer(struct scan *s, uint64_t page, const char *bytes)
 	}
 	run_append(&s->d->arena, s->mm, (struct run){ page, page + PAGE_BYTES, at - 1, 0 });
 	return 0;
+}
+
+/* What the helper has read. 1: done; 0: it has not read all of it. */
+static int add_alone_known(struct scan *s, uint64_t start, uint64_t end)
+{
+	const struct ahead_page *p = s->known + (start - s->known_start) / PAGE_BYTES;
+	size_t n = (end - start) / PAGE_BYTES;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!p[i].digest.low && !p[i].digest.high)
+			return 0;
+	for (size_t i = 0; !r && i < n; i++)
+		r = store_or_refer(s, start + i * PAGE_BYTES, p[i].digest);
+	return r ?: 1;
 }
 
 /*
@@ -135,14 +156,17 @@ static int add_alone(struct scan *s, uint64_t start, uint64_t end)
 	char *buffer = s->twin;
 	struct iovec local = { buffer, end - start },
 		     remote = { (void *)(uintptr_t)start, end - start };
-	int r = 0;
+	int r = s->known && s->join ? add_alone_known(s, start, end) : 0;
 
+	if (r)
+		return r < 0 ? r : 0;
 	if (!s->join || end - start > sizeof(s->twin) ||
 	    sys(SYS_process_vm_readv, s->m->writer.pid, &local, 1, &remote, 1, 0) !=
 		    (long)(end - start))
 		return store_piece(s, start, end, 0);
 	for (uint64_t at = start; !r && at < end; at += PAGE_BYTES)
-		r = store_or_refer(s, at, buffer + (at - start));
+		r = store_or_refer(
+			s, at, page_digest(buffer + (at - start), PAGE_BYTES, s->m->writer.seed));
 	return r;
 }
 
@@ -228,27 +252,61 @@ static int scan(struct scan *s, struct page_region *region)
 	return r;
 }
 
-int memory_dump_pages(struct dump *d, const struct task *t, struct mm *m)
+/* The same regions and entries, as the helper has seen them. */
+static int take_known(struct scan *s, const struct ahead *a)
 {
+	const struct ahead_page *page = a->page;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < a->n_region; i++) {
+		const struct page_region *g = &a->region[i];
+
+		s->known = page;
+		s->known_start = g->start;
+		r = add_region(s, g);
+		if (ahead_small(g))
+			page += (g->end - g->start) / PAGE_BYTES;
+	}
+	s->known = NULL;
+	return r;
+}
+
+static int look(struct scan *s)
+{
+	_close_ int pagemap = (int)sys(SYS_openat, s->task->proc_fd, "pagemap", 02000000);
+	int r;
+
+	if (pagemap < 0)
+		return fail(pagemap, "open the pagemap of task %d", s->task->pid);
+	s->pagemap = pagemap;
+	r = scan(s, s->region);
+	s->pagemap = -1;
+	return r;
+}
+
+int memory_dump_pages(struct dump *d, size_t i)
+{
+	const struct task *t = d->memory->owner.v[i];
+	const struct ahead *a = d->memory->ahead.v[i];
 	struct page_writer *w = &d->memory->writer;
-	_close_ int pagemap = (int)sys(SYS_openat, t->proc_fd, "pagemap", 02000000);
 	int mem = victim_memory(d, t);
 	struct scan *s = d->memory->scan ?: arena_new(&d->arena, struct scan);
 	int r;
 
-	if (pagemap < 0 || mem < 0)
-		return fail(pagemap < 0 ? pagemap : -EBADF, "open the memory of task %d", t->pid);
+	if (mem < 0)
+		return fail(-EBADF, "open the memory of task %d", t->pid);
 	d->memory->scan = s;
 	s->d = d;
 	s->m = d->memory;
-	s->mm = m;
+	s->mm = d->memory->space.v[i];
 	s->task = t;
 	s->vma = 0;
-	s->pagemap = pagemap;
+	s->pagemap = -1;
+	s->known = NULL;
 	s->join = d->memory->space.n > 1;
 	s->window_n = 0;
 	w->pid = t->pid;
 	w->fd = mem;
-	r = scan(s, s->region);
+	r = a && a->pages_known ? take_known(s, a) : look(s);
 	return r ?: page_writer_flush(w);
 }

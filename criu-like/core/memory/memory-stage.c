@@ -244,14 +244,33 @@ static void stage_drop(struct prog *p, const struct space *s)
 	}
 }
 
+/* An heir's mappings are writable where its maker reads something. */
+static void stage_open(struct prog *p, const struct space *s)
+{
+	size_t fill = 0, there = 0;
+
+	vec_foreach(v, &s->mm.vma) {
+		bool wanted = has_fill(s, v, &fill), done = has_fill(s->from, v, &there);
+
+		if (!wanted || done || v->prot & PROT_WRITE)
+			continue;
+		prog_where(p, "make %" PRIx64 "-%" PRIx64 " writable", v->start, v->end);
+		prog_call(p, SYS_mprotect, (int64_t)v->start, (int64_t)(v->end - v->start),
+			  v->prot | PROT_WRITE);
+	}
+}
+
 /* What was made writable for its content, and what was inherited, which is readable and writable.
  */
 static void stage_protect(struct prog *p, const struct space *s)
 {
-	size_t fill = 0, piece = 0;
+	size_t fill = 0, there = 0, piece = 0;
 
 	vec_foreach(v, &s->mm.vma) {
-		bool filled = has_fill(s, v, &fill) && !(v->prot & PROT_WRITE), inherited;
+		bool filled = has_fill(s, v, &fill), inherited;
+
+		filled |= s->heir && has_fill(s->from, v, &there);
+		filled &= !(v->prot & PROT_WRITE);
 
 		while (piece < s->piece.n && s->piece.v[piece].end <= v->start)
 			piece++;
@@ -268,7 +287,6 @@ static void stage_protect(struct prog *p, const struct space *s)
 int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 {
 	const struct space *s = r->memory->space[t->index];
-	int e;
 
 	if (!s)
 		return 0;
@@ -285,6 +303,18 @@ int memory_stage(struct prog *p, struct restore *r, const struct task *t)
 	memory_stage_attached(p, r->memory, s);
 	stage_map(p, r->memory, s);
 	stage_made(p, r->memory, s);
+	return 0;
+}
+
+int memory_stage_content(struct prog *p, struct restore *r, const struct task *t)
+{
+	const struct space *s = r->memory->space[t->index];
+	int e;
+
+	if (!s)
+		return 0;
+	if (s->heir)
+		stage_open(p, s);
 	stage_drop(p, s);
 	e = memory_stage_fill(p, r, s);
 	if (e)

@@ -74,7 +74,7 @@ int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const str
 	      uint64_t *ret)
 {
 	uint64_t n = v->end - v->start;
-	char *bytes;
+	char small[2 * 4096], *bytes = small;
 	int r;
 
 	if (n > VDSO_MAX_BYTES)
@@ -82,7 +82,8 @@ int vdso_hash(struct arena *a, const struct own_vdso *own, int mem_fd, const str
 	vec_foreach(p, &own->part)
 		if (!strcmp(p->name, "[vdso]") && used_bytes(p) < n)
 			n = used_bytes(p);
-	bytes = arena_alloc(a, n);
+	if (n > sizeof(small))
+		bytes = arena_alloc(a, n);
 	r = io_pread(mem_fd, bytes, n, v->start);
 	if (r)
 		return fail(r, "read the vdso");

@@ -164,18 +164,28 @@ static int add_vma(struct dump *d, const struct task *t, struct mm *m, const str
 			   "this kind of mapping is not saved", "unmap it before the dump");
 }
 
+int memory_add(struct dump *d, const struct task *t, const struct smaps_vma *s, struct mm *m)
+{
+	int r;
+
+	if (span_eq(s->vma.path, "[vsyscall]") || span_eq(s->vma.path, "[uprobes]"))
+		return 0;
+	r = add_vma(d, t, m, s);
+	if (r && r != -ENOTSUP)
+		return r;
+	d->stats.mappings++;
+	return 0;
+}
+
 int memory_parse(struct dump *d, const struct task *t, struct span text, struct mm *m)
 {
 	struct smaps_vma s;
 	int r;
 
 	while ((r = smaps_next(&text, &s)) > 0) {
-		if (span_eq(s.vma.path, "[vsyscall]") || span_eq(s.vma.path, "[uprobes]"))
-			continue;
-		r = add_vma(d, t, m, &s);
-		if (r && r != -ENOTSUP)
+		r = memory_add(d, t, &s, m);
+		if (r)
 			return r;
-		d->stats.mappings++;
 	}
 	return r ? fail(r, "task %d: the text of smaps is not understood", t->pid) : 0;
 }

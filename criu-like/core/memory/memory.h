@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/dump.h"
@@ -12,11 +13,10 @@
  */
 
 /* --- dump ------------------------------------------------------------------------------------ */
-int memory_look(
-	struct dump *d); /* before the freeze: blockers; what is expensive (smaps) is read here */
+int memory_look(struct dump *d); /* before the freeze: what the tool itself has */
 /* Everything stopped, blob withdrawn or left out: the mappings of all tasks. Blockers: -ENOTSUP. */
 int memory_map(struct dump *d);
-/* Nothing of ours is mapped in them any more: their mappings may be read from now on. */
+/* Everything stopped: from now on a helper may look at them. */
 void memory_read_ahead(struct dump *d);
 /* Then: everything stopped, blob withdrawn or left out: maps, pages, images. */
 int memory_dump(struct dump *d);
@@ -59,10 +59,16 @@ int memory_premap(struct self *s);
 int memory_apply(struct self *s);
 /*
  * The first operations of a leader's program: unregister rseq, park the vdso in the area, unmap all
- * but the area, place the vdso, map, fill, protect, advise; PR_SET_MM_MAP; close the reserved
- * numbers.
+ * but the area, PR_SET_MM_MAP, place the vdso, map.
  */
 int memory_stage(struct prog *p, struct restore *r, const struct task *t);
+/* Those that follow, for heirs the first ones: fill, protect, advise, close the numbers. */
+int memory_stage_content(struct prog *p, struct restore *r, const struct task *t);
+/*
+ * Whether a fork of `from` after memory_stage() has all mappings of the task: then the task's
+ * program needs memory_stage_content() only, and is made for that. When everything is planned.
+ */
+bool memory_inherit(struct restore *r, const struct task *t, const struct task *from);
 /* Last operations concerning memory (seal, mlockall(MCL_FUTURE), personality), after all else. */
 int memory_stage_last(struct prog *p, struct restore *r, const struct task *t);
 /* Whether any task maps a ring of io_uring. */

@@ -44,6 +44,7 @@ enum {
 	CLONE3 = 435,
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
+	ATTEMPTS = 16,
 	ANSWER_NS = 40000000, /* for the answers of the kernel to be read, the others stopped ... */
 	ANSWER_ALL_NS = 1000000000, /* ... and with everybody running in between */
 	PAUSE_NS = 130000,
@@ -81,6 +82,11 @@ static int explain_refusal(struct dump *d, struct victim_thread *v, int error)
 			      "end the debugger first");
 	if (s.kthread || !proc_status_has(&s, STATUS_VM_SIZE))
 		return refuse(&d->blockers, pid, "process", "it is a kernel thread", NULL);
+	for (int i = 0; i < ATTEMPTS && error == -EPERM; i++)
+		error = trace_seize(v->tid, OPTIONS); /* it was a dead leader's number (exec) */
+	v->gone = error == -ESRCH;
+	if (error >= 0 || v->gone)
+		return 0;
 	return fail(error, "task %d: attach to thread %d", pid, v->tid);
 }
 
@@ -158,7 +164,22 @@ static int refuse_unstoppable(struct dump *d, const struct victim_thread *v)
 		      "let it leave the uninterruptible wait");
 }
 
-/* The thread has not stopped for a while: dead, in vfork, or just busy. */
+/*
+ * An exec waits for all other threads of its process to be gone, and those that are attached are
+ * gone when we have taken their status.
+ */
+static void bury_threads(struct victim_task *t)
+{
+	struct trace_stop s;
+
+	vec_foreach(v, &t->thread)
+		if (!(*v)->gone && !trace_look((*v)->tid, &s) && s.what == TRACE_EXITED) {
+			(*v)->gone = true;
+			(void)trace_reap((*v)->tid); /* there it is */
+		}
+}
+
+/* The thread has not stopped for a while: dead, in vfork, in an exec, or just busy. */
 static int look_closer(struct dump *d, struct victim_thread *v)
 {
 	struct proc_stat s;
@@ -167,10 +188,9 @@ static int look_closer(struct dump *d, struct victim_thread *v)
 		v->gone = true;
 		return 0;
 	}
-	if (time_now_ns() >= d->victims->deadline_ns)
-		return refuse_unstoppable(d, v);
 	if (in_vfork(d, v))
 		let_vfork_child_run(d, v);
+	bury_threads(map_get(&d->victims->by_pid, (uint64_t)v->task->pid, 0));
 	return 0;
 }
 
@@ -194,26 +214,39 @@ static int take_report(struct victim_thread *v, const struct trace_stop *s)
 	return r == -ESRCH ? 0 : r;
 }
 
+/* Whatever it does instead of stopping: not for ever. */
+static int next_report(struct dump *d, struct victim_thread *v)
+{
+	struct trace_stop s;
+	int r = stopped_wait(v->tid, time_now_ns() + PATIENCE_NS, &s);
+
+	if (r == -ECHILD) {
+		v->gone = true;
+		return 0;
+	}
+	if (r == -ETIMEDOUT)
+		r = look_closer(d, v);
+	else
+		r = r < 0 ? r : take_report(v, &s);
+	if (r >= 0 && !v->stopped && !v->gone && time_now_ns() >= d->victims->deadline_ns)
+		return refuse_unstoppable(d, v);
+	return r < 0 ? fail(r, "task %d: stop thread %d", v->task->pid, v->tid) : 0;
+}
+
 static int await(struct dump *d, struct victim_thread *v)
 {
-	while (!v->stopped && !v->gone) {
-		struct trace_stop s;
-		int r = stopped_wait(v->tid, time_now_ns() + PATIENCE_NS, &s);
+	int r;
 
-		if (r == -ECHILD)
-			v->gone = true;
-		else if (r == -ETIMEDOUT)
-			r = look_closer(d, v);
-		else
-			r = r < 0 ? r : take_report(v, &s);
-		if (r < 0 && r != -ECHILD)
-			return r == -ENOTSUP
-				       ? r
-				       : fail(r, "task %d: stop thread %d", v->task->pid, v->tid);
-	}
-	if (v->gone)
-		return 0;
-	return restart_repair(d, v);
+	do {
+		for (v->stopped = false; !v->stopped && !v->gone;) {
+			r = next_report(d, v);
+			if (r < 0)
+				return r;
+		}
+		v->status = NULL;
+		r = v->gone ? 0 : restart_repair(d, v);
+	} while (r == -ESRCH && time_now_ns() < d->victims->deadline_ns); /* killed, or an exec */
+	return r == -ESRCH ? fail(r, "task %d: registers of thread %d", v->task->pid, v->tid) : r;
 }
 
 /* Workers of io_uring are listed among the threads, but never run code of the program. */
@@ -246,6 +279,51 @@ static int list_threads(struct dump *d, const struct victim_task *t, struct pid_
 	return task_list_threads(&d->arena, t->task->proc_fd, ret);
 }
 
+static void interrupt(struct victim_thread *v)
+{
+	if (v->interrupted || v->gone)
+		return;
+	v->interrupted = true;
+	v->gone = trace_interrupt(v->tid) == -ESRCH;
+}
+
+/*
+ * A thread that executes a program ends all others and gets the number of the leader. When that
+ * had stopped before, its number now stands for a thread that has not: attached if this one was,
+ * else gone for us, and to be attached. 1: it was so.
+ */
+static int stop_leader_again(struct dump *d, const struct victim_task *t)
+{
+	struct victim_thread *v = stopped_find(d->victims, t->task->pid);
+	struct trace_stop s = { 0 };
+
+	if (!v || !v->stopped || v->gone ||
+	    (trace_look(v->tid, &s) >= 0 && s.what == TRACE_STOPPED && s.event == TRACE_EVENT_STOP))
+		return 0;
+	v->interrupted = false;
+	interrupt(v);
+	return await(d, v) ?: 1;
+}
+
+/*
+ * A number that was gone and is there again: 1. That of a dead thread cannot be attached; that of a
+ * dead leader may have gone to a thread that is attached already.
+ */
+static int seize_again(struct dump *d, struct victim_thread *v)
+{
+	struct proc_status s;
+
+	if (!v->gone)
+		return 0;
+	if (trace_seize(v->tid, OPTIONS) < 0 &&
+	    (stopped_parse_status(d, v->task, v->tid, &s) < 0 || s.state == 'Z' ||
+	     s.state == 'X' || s.tracer_pid != d->victims->self))
+		return 0;
+	v->gone = v->interrupted = false;
+	interrupt(v);
+	return await(d, v) ?: 1;
+}
+
 /* Attaches to threads that are not known yet; yields how many. */
 static int seize_new(struct dump *d, struct victim_task *t)
 {
@@ -255,22 +333,17 @@ static int seize_new(struct dump *d, struct victim_task *t)
 	if (r < 0 && r != -ENOENT && r != -ESRCH)
 		return fail(r, "task %d: list of threads", t->task->pid);
 	vec_foreach(i, &tid) {
-		if (stopped_find(d->victims, *i) || is_kernel_worker(d, t, *i))
+		struct victim_thread *known = stopped_find(d->victims, *i);
+
+		if (!known && is_kernel_worker(d, t, *i))
 			continue;
-		r = seize(d, t, *i);
+		r = known ? seize_again(d, known) : seize(d, t, *i) ?: 1;
 		if (r < 0)
 			return r;
-		found++;
+		found += r;
 	}
-	return found;
-}
-
-static void interrupt(struct victim_thread *v)
-{
-	if (v->interrupted || v->gone)
-		return;
-	v->interrupted = true;
-	v->gone = trace_interrupt(v->tid) == -ESRCH;
+	r = stop_leader_again(d, t);
+	return r < 0 ? r : found + r;
 }
 
 /*
@@ -347,6 +420,35 @@ static int list_children(struct dump *d, struct victim_task *t)
 	return 0;
 }
 
+/*
+ * 1: nothing of this process is attached, but it lives: whenever one of its threads was to be, an
+ * exec had just ended it or given it another number.
+ */
+static int missed(struct dump *d, const struct victim_task *t)
+{
+	struct proc_stat s;
+	int r;
+
+	vec_foreach(v, &t->thread)
+		if (!(*v)->gone)
+			return 0;
+	r = stopped_parse_stat(d, t->task, 0, &s);
+	if (r == -ENOENT || r == -ESRCH || (r >= 0 && s.state == 'Z' && s.num_threads == 1))
+		return 0;
+	if (r < 0 || time_now_ns() >= d->victims->deadline_ns)
+		return fail(r < 0 ? r : -ETIMEDOUT, "task %d: stop it", t->task->pid);
+	return 1;
+}
+
+static int any_missed(struct dump *d, size_t from)
+{
+	int r = 0;
+
+	for (size_t i = from; i < d->victims->task.n && !r; i++)
+		r = missed(d, d->victims->task.v[i]);
+	return r;
+}
+
 /* All processes from `from` on: attached and stopped until none of them has a new thread. */
 static int stop_level(struct dump *d, size_t from)
 {
@@ -364,8 +466,9 @@ static int stop_level(struct dump *d, size_t from)
 			found += r;
 		}
 		r = stop_attached(d, &done);
-		if (!found)
-			return r;
+		found = found || r < 0 ? found : any_missed(d, from);
+		if (found < 0 || !found)
+			return r < 0 ? r : found;
 	} while (r >= 0);
 	return r;
 }

@@ -8,16 +8,21 @@
  */
 #include "core/stop/gadget.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/io.h"
+#include "kernel/pagemap.h"
 #include "kernel/proc-maps.h"
+#include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 
 extern const char blob_start[];
 
-enum { CHUNK = 128 * 1024, OVERLAP = 32 };
+enum { CHUNK = 128 * 1024, OVERLAP = 32, PAGE = 4096 };
 static const uint64_t lowest = 0x100000, highest = 0x7fffffff0000, distance = 0x10000;
 
 static void note_hole(struct victim_mm *mm, uint64_t from, uint64_t to)
@@ -41,8 +46,10 @@ static bool is_blob(const struct victim_mm *mm, const struct vma_text *v)
 
 static void note_mapping(struct victim_mm *mm, const struct vma_text *v)
 {
-	if (span_eq(v->path, "[vdso]"))
+	if (span_eq(v->path, "[vdso]")) {
+		mm->vdso = v->start;
 		mm->vdso_end = v->end;
+	}
 	if (v->prot == 7 && !v->path.len && is_blob(mm, v)) {
 		mm->orphan_blob = v->start;
 		mm->orphan_blob_len = v->end - v->start;
@@ -55,7 +62,7 @@ static void note_mapping(struct victim_mm *mm, const struct vma_text *v)
 
 /* The hole just below the lowest library, in reach of page tables that exist, is usually the
  * largest. */
-int gadget_survey(struct dump *d, struct victim_mm *mm)
+static int read_maps(struct dump *d, struct victim_mm *mm)
 {
 	struct span text;
 	struct vma_text v;
@@ -64,7 +71,6 @@ int gadget_survey(struct dump *d, struct victim_mm *mm)
 
 	if (r < 0)
 		return fail(r, "task %d: maps", mm->task->pid);
-	mm->stack_len = mm->vdso_end = mm->hole_len = mm->orphan_blob_len = 0;
 	while ((r = maps_next(&text, &v)) > 0) {
 		note_hole(mm, end, v.start);
 		note_mapping(mm, &v);
@@ -72,6 +78,45 @@ int gadget_survey(struct dump *d, struct victim_mm *mm)
 	}
 	note_hole(mm, end, highest);
 	return r < 0 ? fail(r, "task %d: maps are not understood", mm->task->pid) : 0;
+}
+
+/*
+ * The same without a hole, by single questions: where the vdso of the address space before was, and
+ * where stat says that the stack begins. False: maps has to be read.
+ */
+static bool ask_maps(struct victim_mm *mm, uint64_t vdso, uint64_t start_stack)
+{
+	_close_ int fd = vdso && start_stack ? (int)sys(SYS_openat, mm->task->proc_fd, "maps",
+							O_RDONLY | O_CLOEXEC, 0)
+					     : -1;
+	char name[PROCMAP_NAME_BYTES];
+	struct vma_text v = { 0 };
+	int r;
+
+	if (fd < 0 || procmap_at(fd, vdso, name, &v) || !span_eq(v.path, "[vdso]"))
+		return false;
+	note_mapping(mm, &v);
+	if (procmap_at(fd, start_stack, name, &v) || !span_eq(v.path, "[stack]"))
+		return false;
+	note_mapping(mm, &v);
+	for (v.end = 0; !(r = procmap_next_rwx(fd, v.end, name, &v));)
+		note_mapping(mm, &v);
+	return r == -ENOENT;
+}
+
+int gadget_survey(struct dump *d, struct victim_mm *mm, bool hole)
+{
+	const struct proc_stat *s = mm->task->stat;
+	int r = 0;
+
+	mm->vdso = mm->stack_len = mm->vdso_end = mm->hole_len = mm->orphan_blob_len = 0;
+	if (!hole && ask_maps(mm, d->victims->vdso, s ? s->start_stack : 0))
+		return 0;
+	mm->vdso = mm->stack_len = mm->vdso_end = mm->orphan_blob_len = 0;
+	r = read_maps(d, mm);
+	if (!r)
+		d->victims->vdso = mm->vdso;
+	return r;
 }
 
 static bool all_zero(const uint8_t *p, size_t n)
@@ -82,12 +127,50 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
+static bool page_present(struct victim_mm *mm, uint64_t address)
+{
+	_close_ int fd =
+		(int)sys(SYS_openat, mm->task->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC, 0);
+	uint64_t entry;
+
+	return fd < 0 || io_pread(fd, &entry, sizeof(entry), address / PAGE * sizeof(entry)) < 0 ||
+	       entry & (PAGEMAP_PRESENT | PAGEMAP_SWAP);
+}
+
+/*
+ * Of several pages the last one is often untouched. Then it is as in every process that has the
+ * same first page (an ELF header and the build id), and looking at it would make it present: a page
+ * that is, has to be taken away from other cpus when it is written to, which costs an interrupt
+ * there.
+ */
+static bool known_to_be_empty(struct victim_tree *vt, struct victim_mm *mm, uint64_t tail)
+{
+	uint64_t len = mm->vdso_end - mm->vdso;
+	char first[PAGE];
+
+	if (len < 2 * PAGE || !vt->vdso_len || len != vt->vdso_len || page_present(mm, tail))
+		return false;
+	return !io_pread(mm->mem_fd, first, sizeof(first), mm->vdso) &&
+	       !memcmp(first, vt->vdso_first, sizeof(first));
+}
+
+/* The tail of this one was empty, so it is in all that are equal. */
+static void remember_empty(struct victim_tree *vt, const struct victim_mm *mm)
+{
+	uint64_t len = mm->vdso_end - mm->vdso;
+
+	if (!vt->vdso_len && len >= 2 * PAGE &&
+	    !io_pread(mm->mem_fd, vt->vdso_first, sizeof(vt->vdso_first), mm->vdso))
+		vt->vdso_len = len;
+}
+
 /* 1: our bytes are in the tail; 0: it is in use. */
-static int use_tail(struct victim_mm *mm)
+static int use_tail(struct victim_tree *vt, struct victim_mm *mm)
 {
 	uint64_t tail = mm->vdso_end - GADGET_TAIL_BYTES;
-	uint8_t found[GADGET_TAIL_BYTES];
-	int r = io_pread(mm->mem_fd, found, sizeof(found), tail);
+	uint8_t found[GADGET_TAIL_BYTES] = { 0 };
+	bool empty = known_to_be_empty(vt, mm, tail);
+	int r = empty ? 0 : io_pread(mm->mem_fd, found, sizeof(found), tail);
 
 	if (r < 0)
 		return r;
@@ -97,6 +180,8 @@ static int use_tail(struct victim_mm *mm)
 		r = io_pwrite(mm->mem_fd, gadget_tail, sizeof(found), tail);
 		if (r < 0)
 			return r;
+		if (!empty)
+			remember_empty(vt, mm);
 	}
 	mm->gadgets = (struct gadgets){ .call = tail + GADGET_CALL_AT,
 					.ret = tail + GADGET_RET_AT,
@@ -146,7 +231,7 @@ static int search(struct dump *d, struct victim_mm *mm)
 
 int gadget_prepare(struct dump *d, struct victim_mm *mm)
 {
-	int r = mm->vdso_end ? use_tail(mm) : 0;
+	int r = mm->vdso_end ? use_tail(d->victims, mm) : 0;
 
 	if (r < 0)
 		return fail(r, "task %d: write to the vdso's last page", mm->task->pid);

@@ -2,8 +2,11 @@
 #include "base/str.h"
 #include "core/stop/stopped.h"
 
-/* Reads maps: vdso, [stack], a hole for the blob. Once per address space. */
-int gadget_survey(struct dump *d, struct victim_mm *mm);
+/*
+ * Vdso, [stack] and what a killed dump has left; with `hole` also where the blob has room, for
+ * which all of maps is read.
+ */
+int gadget_survey(struct dump *d, struct victim_mm *mm, bool hole);
 /* Makes the pieces of code for the way home available. Refuses by name when there are none. */
 int gadget_prepare(struct dump *d, struct victim_mm *mm);
 /* Takes out again what was written; only when no thread is on a way home any more. */

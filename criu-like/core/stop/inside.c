@@ -18,6 +18,7 @@
 #include "core/stop/regs.h"
 #include "kernel/proc-status.h"
 #include "kernel/ptrace-inquiry.h"
+#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 
 enum {
@@ -69,11 +70,12 @@ static void choose_marker(struct victim_thread *v)
 
 int inside_prepare(struct dump *d, struct victim_thread *v)
 {
-	struct trace_dispatch config;
+	struct trace_dispatch config = { 0 };
 
 	if (v->prepared)
 		return 0;
-	if (trace_dispatch(v->tid, &config) >= 0 && config.mode)
+	v->dispatch_off = trace_dispatch(v->tid, &config) >= 0 && !config.mode;
+	if (!v->dispatch_off && config.mode)
 		return refuse(
 			&d->blockers, v->task->pid, arena_printf(&d->arena, "thread %d", v->tid),
 			"it handles its own system calls (PR_SET_SYSCALL_USER_DISPATCH)",
@@ -295,10 +297,12 @@ static int refuse_unfinished(struct dump *d, struct victim_mm *mm)
 		      "try again; if it is stopped, continue it for a moment (SIGCONT)");
 }
 
-int inside_survey(struct dump *d, struct victim_mm *mm)
+int inside_survey(struct dump *d, struct victim_mm *mm, bool hole)
 {
-	int r = gadget_survey(d, mm);
+	int r;
 
+	read_ahead_disturb(d->ahead, mm->task->index);
+	r = gadget_survey(d, mm, hole);
 	r = r < 0 || mm->gadgets.call ? r : gadget_prepare(d, mm);
 	return r < 0 ? r : refuse_unfinished(d, mm);
 }
@@ -306,7 +310,7 @@ int inside_survey(struct dump *d, struct victim_mm *mm)
 static int place_blob(struct dump *d, struct victim_mm *mm, uint32_t program_len)
 {
 	uint64_t len = PROG_AREA_START + program_len + BLOB_STACK_BYTES;
-	int r = inside_survey(d, mm);
+	int r = inside_survey(d, mm, true);
 
 	len = len < BLOB_BYTES_MIN ? BLOB_BYTES_MIN : (len + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	if (r < 0)

@@ -11,7 +11,7 @@
  *   inside   the keeper runs a program in the blob, whose last operation does what leaning does.
  */
 /* Reads where things are, makes the way home available. Once is enough. */
-int inside_survey(struct dump *d, struct victim_mm *mm);
+int inside_survey(struct dump *d, struct victim_mm *mm, bool hole);
 /* Chooses the signal that ends what the thread runs. */
 int inside_prepare(struct dump *d, struct victim_thread *v);
 /* The way home is written: registers first, then the mask. */

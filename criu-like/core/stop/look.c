@@ -47,6 +47,7 @@ static int look_at_threads(struct dump *d, const struct proc_dir *dir, bool dead
 
 	if (proc_list_at(&d->arena, dir->fd, "task", &threads))
 		return 0; /* it ended meanwhile */
+	d->seen_threads += threads.n;
 	for (size_t i = 0; i < threads.n; i++) {
 		char path[48];
 

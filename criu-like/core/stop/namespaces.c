@@ -33,6 +33,8 @@ static const struct namespace {
 	{ "time_for_children", "time (of its children)", 7, false },
 };
 
+enum { HIDDEN = 1, ATTEMPTS = 3 };
+
 /* The number in "net:[4026531840]". 0: no such namespace, or no such thread any more. */
 static uint64_t id_at(int dir_fd, const char *path)
 {
@@ -52,6 +54,23 @@ int namespaces_own(struct arena *a, uint64_t ret[NAMESPACES])
 	return 0;
 }
 
+/*
+ * The kernel hides a pid namespace that has no process yet: HIDDEN. 0: the thread has ended. A dead
+ * leader lives again when another thread executes a program, so this cannot be told by one look at
+ * another file.
+ */
+static uint64_t id_again(int ns_fd, const char *file)
+{
+	uint64_t id = 0;
+
+	for (int i = 0; i < ATTEMPTS && !id; i++) {
+		if (!id_at(ns_fd, "mnt"))
+			return 0;
+		id = id_at(ns_fd, file);
+	}
+	return id ? id : HIDDEN;
+}
+
 static int look(struct dump *d, int ns_fd, pid_t pid, bool whole)
 {
 	int r = 0;
@@ -63,11 +82,11 @@ static int look(struct dump *d, int ns_fd, pid_t pid, bool whole)
 		if (namespaces[i].of_process && !whole)
 			continue;
 		id = id_at(ns_fd, namespaces[i].file);
+		id = id ? id : id_again(ns_fd, namespaces[i].file);
+		if (!id)
+			return r;
 		if (id == d->ns[namespaces[i].like])
 			continue;
-		/* The kernel hides a pid namespace that has no process yet; or the thread ended. */
-		if (!id && !id_at(ns_fd, "mnt"))
-			return r;
 		(void)snprintf(object, sizeof(object), "its %s namespace", namespaces[i].name);
 		r = refuse(&d->blockers, pid, object, "it is not the one that the tool lives in",
 			   "start the tool inside of it (nsenter)");

@@ -23,7 +23,7 @@
 #include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 
-enum { REAP_TIMEOUT_S = 10, STRAGGLER_NS = 500000000, STEP_NS = 2000000 };
+enum { REAP_TIMEOUT_S = 10, STRAGGLER_NS = 500000000, STEP_NS = 2000000, REAP_STEP_NS = 50000 };
 
 static int first(int a, int b)
 {
@@ -149,16 +149,16 @@ static int must_reap(struct dump *d, const struct task *root)
 		    root->pid, s.ppid);
 }
 
-/* 6.15+ wakes on the reaping; before, the timeout asks again. */
+/* A pidfd tells of the death (and goes on telling), not of the reaping: that is asked for. */
 static int wait_until_reaped(const struct task *t, uint64_t until)
 {
-	struct pollfd p = { t->pidfd, 0, 0 };
-	struct timespec step = { 0, STEP_NS };
+	struct timespec step = { 0, REAP_STEP_NS };
 
 	while (t->pidfd >= 0 && sys(SYS_pidfd_send_signal, t->pidfd, 0, 0, 0) != -ESRCH) {
 		if (time_now_ns() >= until)
 			return -ETIMEDOUT;
-		(void)sys(SYS_ppoll, &p, 1, &step, 0, 0); /* only a pause */
+		(void)sys(SYS_ppoll, NULL, 0, &step, 0, 0); /* only a pause */
+		step.tv_nsec *= step.tv_nsec < STEP_NS ? 2 : 1;
 	}
 	return 0;
 }

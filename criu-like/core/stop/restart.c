@@ -53,12 +53,12 @@ struct rseq_section {
  * punish. */
 static int repair_rseq(struct victim_thread *v, uint64_t *ret_cs)
 {
-	struct trace_rseq config;
 	struct rseq_head head;
 	struct rseq_section s;
 
-	if (trace_rseq(v->tid, &config) < 0 || !config.pointer ||
-	    trace_read(v->tid, config.pointer, &head, sizeof(head)) < 0)
+	v->rseq_known = trace_rseq(v->tid, &v->rseq) >= 0;
+	if (!v->rseq_known || !v->rseq.pointer ||
+	    trace_read(v->tid, v->rseq.pointer, &head, sizeof(head)) < 0)
 		return 0;
 	v->cpu = head.cpu_id < 1u << 16 ? (int)head.cpu_id : -1;
 	*ret_cs = head.cs;
@@ -77,6 +77,8 @@ int restart_repair(struct dump *d, struct victim_thread *v)
 	bool changed = false;
 	int r = trace_get_regset(v->tid, NOTE_PRSTATUS, &v->live, sizeof(v->live));
 
+	if (r == -ESRCH)
+		return r;
 	if (r < 0)
 		return fail(r, "task %d: registers of thread %d", v->task->pid, v->tid);
 	if (!regs_native(&v->live, r))

@@ -21,12 +21,19 @@
 enum { YIELDS = 12 }; /* each one hands a slice to whoever else wants the cpu */
 enum { SLICE_NS = 20000000 }; /* SIGCHLD may have been eaten by somebody else: ask again then */
 
-/* A question that fails is asked again: giving up here would lose a target that runs our code. */
+/*
+ * A question that fails is asked again: giving up here would lose a target that runs our code. The
+ * stop of an exec is taken: when another thread than the leader made it, the kernel refuses every
+ * request with ESRCH until somebody has heard of the new number (5.13+). No signal is lost by it.
+ */
 static int look(pid_t tid, struct trace_stop *ret)
 {
 	int r = trace_look(tid, ret);
 
-	return r < 0 && r != -ECHILD ? trace_look(tid, ret) : r;
+	r = r < 0 && r != -ECHILD ? trace_look(tid, ret) : r;
+	if (r >= 0 && ret->what == TRACE_STOPPED && ret->event == TRACE_EVENT_EXEC)
+		(void)trace_swallow(tid); /* killed meanwhile: the next question tells */
+	return r;
 }
 
 int stopped_wait(pid_t tid, uint64_t until_ns, struct trace_stop *ret)

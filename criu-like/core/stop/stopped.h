@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "core/dump.h"
+#include "kernel/ptrace-inquiry.h"
 #include "kernel/ptrace.h"
 #include "pie/program.h"
 
@@ -46,7 +47,7 @@ struct victim_mm {
 	uint64_t hole_end;	   /* free addresses end here... */
 	uint64_t hole_len;	   /* ...and are so many */
 	uint64_t stack, stack_len; /* [stack]; 0: none */
-	uint64_t vdso_end;
+	uint64_t vdso, vdso_end;   /* 0: none */
 	uint64_t orphan_blob, orphan_blob_len; /* of a dump whose tool died */
 	uint64_t frames; /* where frames lie; 0: not chosen yet */
 	uint32_t frames_len;
@@ -80,6 +81,8 @@ struct victim_thread {
 	struct victim_mm **mm; /* place of its address space in victim_tree.mm */
 	struct victim_thread *next_in_mm;
 	uint64_t rseq_cs;
+	struct trace_rseq rseq; /* as it is registered */
+	bool rseq_known, dispatch_off; /* the kernel was asked */
 	uint64_t slept_ns; /* in the call that the stop interrupted, at least; 0: not known */
 	int64_t sleep_call; /* which one; -1: not known */
 	const struct proc_status *status; /* read after the stop */
@@ -101,6 +104,9 @@ struct victim_tree {
 	struct victim_thread **in_mm; /* by task.mm: the first of its live threads */
 	char *buffer; /* what one list of calls is built in */
 	size_t buffer_len;
+	uint64_t vdso;	    /* where the address space before had it; 0: not known */
+	uint64_t vdso_len;  /* of one whose end is empty ... */
+	char vdso_first[4096]; /* ... and its first page; len 0: not known */
 	uint64_t deadline_ns, old_sigmask;
 	pid_t self;
 	bool waiting;  /* SIGCHLD is blocked */

@@ -22,6 +22,7 @@
 #include "core/stop/regs.h"
 #include "kernel/proc-stat.h"
 #include "kernel/proc-status.h"
+#include "kernel/read-ahead.h"
 #include "kernel/sys.h"
 
 enum { NOTE_PRSTATUS = 1, TAIL_OPS = 2, ROUND = 32 };
@@ -181,7 +182,7 @@ static int by_lists(struct dump *d, struct victim_mm *mm, bool *ret)
 	*ret = false;
 	if (mm->needs_blob || mm->blob_len)
 		return 0;
-	r = mm->gadgets.call ? 0 : inside_survey(d, mm);
+	r = mm->gadgets.call ? 0 : inside_survey(d, mm, false);
 	mm->needs_blob = !mm->gadgets.list;
 	*ret = r >= 0 && !mm->needs_blob;
 	return r;
@@ -286,7 +287,19 @@ static int start_round(struct dump *d, const struct victim_job *job, size_t n, s
 	return (int)done;
 }
 
-static int finish_round(struct dump *d, struct calls *c)
+/*
+ * When the last list of an address space has ended, what we put there goes at once: a helper waits
+ * to look at it.
+ */
+static int leave_space(struct dump *d, struct victim_mm *mm, const struct victim_mm *next)
+{
+	return d->ahead && !mm->n_inside && !mm->needs_blob && mm != next
+		       ? victim_withdraw(d, mm->task)
+		       : 0;
+}
+
+/* `next`: the address space of the job that is started next; NULL: none. */
+static int finish_round(struct dump *d, struct calls *c, const struct victim_mm *next)
 {
 	int r = 0;
 
@@ -299,6 +312,7 @@ static int finish_round(struct dump *d, struct calls *c)
 			continue;
 		before = fault_enter(FAULT_VICTIM, (int)c[i].thread->task->index);
 		e = calls_finish(d, mm, &c[i], d->victims->buffer);
+		e = e < 0 ? e : leave_space(d, mm, next);
 		fault_leave(before);
 		c[i].started = false;
 		r = r < 0 || e >= 0 ? r : e;
@@ -320,21 +334,23 @@ static int by_space(const void *a, const void *b)
 static int run_rounds(struct dump *d, const struct victim_job *job, size_t n)
 {
 	struct calls c[2][ROUND] = { 0 };
+	const struct victim_mm *next;
 	bool blob, odd = false;
 	int r = 0, k, e;
 
 	for (size_t i = 0; i < n && r >= 0; i += (size_t)k, odd = !odd) {
 		k = start_round(d, job + i, n - i, c[odd], &blob);
-		e = finish_round(d, c[!odd]);
+		next = k >= 0 && i + (size_t)k < n ? mm_of(d, job + i + k) : NULL;
+		e = finish_round(d, c[!odd], next);
 		r = k < 0 ? k : e;
 		if (r >= 0 && blob) {
 			r = run_in_blob(d, &job[i]);
 			k = 1;
 		}
 	}
-	e = finish_round(d, c[0]);
+	e = finish_round(d, c[0], NULL);
 	r = r < 0 ? r : e;
-	e = finish_round(d, c[1]);
+	e = finish_round(d, c[1], NULL);
 	return r < 0 ? r : e;
 }
 
@@ -423,6 +439,8 @@ static int withdraw(struct dump *d, struct victim_mm *mm)
 			r = inside_go_home(v);
 	r = r < 0 ? r : frames_clear(mm);
 	r = r < 0 ? r : gadget_remove(mm);
+	if (r >= 0)
+		read_ahead_settle(d->ahead, mm->task->index);
 	return r;
 }
 
@@ -450,6 +468,19 @@ int victim_withdraw_all(struct dump *d)
 		r = victim_withdraw(d, job[i].thread->task);
 	stopped_follow(d->victims, -1);
 	return r;
+}
+
+bool victim_rseq(const struct thread *t, struct trace_rseq *ret)
+{
+	if (!t->victim || !t->victim->rseq_known)
+		return false;
+	*ret = t->victim->rseq;
+	return true;
+}
+
+bool victim_dispatch_off(const struct thread *t)
+{
+	return t->victim && t->victim->dispatch_off;
 }
 
 int victim_memory(const struct dump *d, const struct task *t)

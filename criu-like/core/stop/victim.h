@@ -43,6 +43,11 @@ int victim_lock_future(struct dump *d, const struct task *t, bool *ret_look);
 int victim_withdraw(struct dump *d, struct task *t);
 int victim_withdraw_all(struct dump *d);
 
+/* What the kernel told of a thread on the way, so that nobody has to ask again; false: ask. */
+struct trace_rseq;
+bool victim_rseq(const struct thread *t, struct trace_rseq *ret);
+bool victim_dispatch_off(const struct thread *t);
+
 enum victim_end { VICTIM_RESUME, VICTIM_STOP, VICTIM_KILL };
 /* Lets all tasks go (also after a failure: resume). KILL waits until the real parent reaped the
  * root. */

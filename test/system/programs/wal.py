@@ -7,11 +7,21 @@ import sys
 ROWS = 400
 
 
-def work(name):
-    database = sqlite3.connect("wal.db", timeout=60, isolation_level=None)
+def connect():
+    return sqlite3.connect("wal.db", timeout=60, isolation_level=None)
+
+
+def prepare():
+    """Before there are two: nobody may be connected while the mode changes."""
+    database = connect()
     database.execute("pragma journal_mode = wal")
+    database.execute("create table t (name text, n integer, before integer)")
+    database.close()
+
+
+def work(name):
+    database = connect()
     database.execute("pragma synchronous = off")
-    database.execute("create table if not exists t (name text, n integer, before integer)")
     for n in range(1, ROWS + 1):
         database.execute("begin immediate")  # the lock is held over both statements
         (before,) = database.execute("select count(*) from t").fetchone()
@@ -21,6 +31,7 @@ def work(name):
     return database
 
 
+prepare()
 child = os.fork()
 database = work("child" if child == 0 else "parent")
 if child == 0:
