@@ -73,4 +73,5 @@ struct dump {
 	struct net_lock *lock; /* NULL: nobody asked yet */
 	struct net_guard *guard; /* NULL: not started */
 	struct unix_space *unix_space; /* sock/unix.h */
+	struct pipe_sides *pipes; /* NULL: none met */
 };

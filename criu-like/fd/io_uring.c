@@ -33,6 +33,9 @@
 enum { MOST_PASSED = 1 << 26, PLAN_ENTRIES = 1 << 17, PAGE = 4096, MAY_WAIT_MS = 500 };
 
 
+#define WAIT_REMEDY "dump when its requests have completed"
+#define SQPOLL_REMEDY "start the program without it (node, libuv: UV_USE_IO_URING=0)"
+
 static bool match(struct dump *d, struct fd_probe *p)
 {
 	return fd_is_anon(d, p, "[io_uring]");
@@ -126,7 +129,7 @@ static int look(struct dump *d, struct fd_probe *p)
 		if (r)
 			return r;
 	}
-	return reason ? fd_refuse(d, p, reason, "dump when its requests have completed")
+	return reason ? fd_refuse(d, p, reason, u.sq_thread ? SQPOLL_REMEDY : WAIT_REMEDY)
 		      : info_of(d, p, &u);
 }
 
@@ -139,7 +142,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 
 	reason = r ? NULL : why_not(d, &u);
 	if (r || reason)
-		return r ?: fd_refuse(d, p, reason, "dump when its requests have completed");
+		return r ?: fd_refuse(d, p, reason, u.sq_thread ? SQPOLL_REMEDY : WAIT_REMEDY);
 	m->sq_entries = u.sq_entries;
 	m->cq_entries = u.cq_entries;
 	m->passed = u.cached_sq_head;

@@ -4,8 +4,8 @@
  * have O_LARGEFILE, which pipe(2) does not set).
  *
  * Whether the other side is open outside the tree can be seen while this side is polled; such a
- * pipe is restored only together with a descriptor of the caller (--inherit-fd). What cannot be
- * seen: who was charged for the pipe's memory.
+ * pipe is restored only together with a descriptor of the caller (--inherit-fd), and the dump says
+ * so. What cannot be seen: who was charged for the pipe's memory.
  */
 #include "pipe.pb-c.h"
 
@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "core/file/file.h"
 #include "core/refuse.h"
 #include "fd/pipe-content.h"
@@ -39,6 +40,47 @@ static bool other_side_open(const struct fd_probe *p)
 	return sys(SYS_poll, &f, 1, 0) == 0; /* else POLLERR or POLLHUP */
 }
 
+enum { READ_SIDE = 1, WRITE_SIDE = 2 };
+
+struct pipe_side {
+	const char *key;
+	unsigned int have, open; /* in the tree; by anybody */
+};
+struct pipe_sides {
+	VEC(struct pipe_side) pipe; /* index: number of the pipe */
+};
+
+static void note_sides(struct dump *d, const struct fd_probe *p, const Pipe *m)
+{
+	unsigned int mode = p->flags & O_ACCMODE;
+	struct pipe_side *s;
+
+	if (!d->pipes)
+		d->pipes = arena_new(&d->arena, struct pipe_sides);
+	while (d->pipes->pipe.n <= m->pipe)
+		*vec_push(&d->arena, &d->pipes->pipe) = (struct pipe_side){ .key = p->key };
+	s = &d->pipes->pipe.v[m->pipe];
+	s->key = p->key;
+	s->have |= mode == O_RDONLY   ? READ_SIDE
+		   : mode == O_WRONLY ? WRITE_SIDE
+				      : READ_SIDE | WRITE_SIDE;
+	if (m->other_side)
+		s->open |= READ_SIDE | WRITE_SIDE;
+}
+
+/* Told now: the tree is about to go away. */
+static int end(struct dump *d, bool look)
+{
+	if (look || !d->pipes)
+		return 0;
+	vec_foreach(s, &d->pipes->pipe)
+		if (s->open & ~s->have)
+			log_warn("%s: its other side is held outside of the tree; the restore will "
+				 "ask for --inherit-fd 'fd[N]:%s'",
+				 s->key, s->key);
+	return 0;
+}
+
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	struct pipe_content c;
@@ -50,6 +92,7 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 	m->inode = p->st.st_ino;
 	p->key = arena_printf(&d->arena, "pipe:[%" PRIu64 "]", m->inode);
 	m->has_other_side = m->other_side = other_side_open(p);
+	note_sides(d, p, m);
 	if (!first)
 		return 0;
 	r = pipe_content_dump(d, p, &c);
@@ -214,6 +257,7 @@ const struct fd_kind kind_pipe = { .name = "pipe",
 				   .descriptor = &pipe__descriptor,
 				   .match = match,
 				   .dump = dump,
+				   .end = end,
 				   .group = group,
 				   .plan_group = plan_group,
 				   .open = open_fd };

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/vec.h"
-#include "kernel/btf.h"
+#include "base/btf.h"
 
 /*
  * Reading what the kernel holds and no system call tells, by two small BPF programs. Nothing is

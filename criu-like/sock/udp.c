@@ -1,9 +1,10 @@
 /*
  * Datagram sockets of IPv4 and IPv6: UDP, UDP-Lite and ICMP echo ("ping", whose identifier is the
  * port). Names and options are those of sock/inet.c, the queue is in sock/udp-queue.c. What was
- * shut down is told by sock_diag. Bytes kept back by UDP_CORK or MSG_MORE cannot be read: they are
- * seen as memory of the send queue, and refused where it does not drain at once. Lost: an error
- * that waits, the error queue, the queue of an echo socket.
+ * shut down is told by sock_diag. Bytes kept back by UDP_CORK or MSG_MORE cannot be read and are
+ * refused. They are seen as memory of the send queue; so are datagrams that wait for a device or
+ * for the address of a neighbour, which leave by themselves. A call that sends nothing tells them
+ * apart. Lost: an error that waits, the error queue, the queue of an echo socket.
  */
 #include "udp.pb-c.h"
 
@@ -26,7 +27,8 @@
 #include "sock/socket-options.h"
 #include "sock/udp-queue.h"
 
-enum { SHUT_RECEIVE = 1, SHUT_SEND = 2, DRAIN_MS = 50, UDP_ENCAP_OPTION = 100, ESP_IN_UDP = 2 };
+enum { SHUT_RECEIVE = 1, SHUT_SEND = 2, UDP_ENCAP_OPTION = 100, ESP_IN_UDP = 2 };
+enum { PROBE = 0x10 /* MSG_PROBE of the kernel: send nothing */ };
 
 static bool knows(uint32_t family, uint32_t type, uint32_t protocol)
 {
@@ -49,20 +51,29 @@ static bool match(struct dump *d, struct fd_probe *p)
 /* --- dump ----------------------------------------------------------------------------------------
  */
 
-/* Packets on their way to a device count as well, but not for long. */
+/*
+ * 1, 0, -errno. A socket that keeps bytes back takes more of them without a look at the address,
+ * here none; any other finds that the address has no port.
+ */
+static int is_corked(int fd)
+{
+	struct sockaddr_in6 a = { .sin6_family = (uint16_t)socket_int(fd, SOL_SOCKET, SO_DOMAIN) };
+	long r = sys(SYS_sendto, fd, NULL, 0, PROBE | MSG_CONFIRM | MSG_MORE | MSG_DONTWAIT, &a,
+		     sizeof(a));
+
+	return r == -EINVAL ? 0 : r < 0 ? (int)r : 1;
+}
+
 static int look_for_corked(struct dump *d, struct fd_probe *p)
 {
 	int unsent = 0;
+	int r = sys_ioctl(p->fd, SIOCOUTQ, &unsent);
 
-	for (int i = 0; i < DRAIN_MS; i++) {
-		int r = sys_ioctl(p->fd, SIOCOUTQ, &unsent);
-
-		if (r == -ENOTTY || (!r && !unsent))
-			return 0; /* echo sockets do not tell, and keep nothing back */
-		if (r)
-			return fail(r, "descriptor %d: ask for what it has to send", p->number);
-		(void)sys(SYS_poll, NULL, 0, 1);
-	}
+	if (r == -ENOTTY || (!r && !unsent))
+		return 0; /* echo sockets do not tell, and keep nothing back */
+	r = r ? r : is_corked(p->fd);
+	if (r <= 0)
+		return r ? fail(r, "descriptor %d: ask for what it has to send", p->number) : 0;
 	return fd_refuse(d, p, "its socket keeps data back (UDP_CORK, MSG_MORE)",
 			 "have the program send it before the dump");
 }

@@ -123,7 +123,9 @@ def events(fd):
 
 
 def state_lines(fd, s):
-    yield f"unread {number(fd, 0x541B)} unsent {number(fd, 0x5411)} events {events(fd):#x}"
+    # What a datagram socket has to send is in the kernel's hands, and leaves by itself.
+    unsent = "by itself" if s.type == socket.SOCK_DGRAM and s.family in INET else number(fd, 0x5411)
+    yield f"unread {number(fd, 0x541B)} unsent {unsent} events {events(fd):#x}"
     if s.type == socket.SOCK_STREAM and s.family in INET:
         info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
         agreed = f" timestamps, sack, scale {info[5] & 7} by {info[6]:#x}" if connected(s) and info[0] != 7 else ""

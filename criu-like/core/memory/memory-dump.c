@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -16,7 +17,9 @@
 #include "core/memory/memory-ahead.h"
 #include "core/memory/memory-dump.h"
 #include "core/memory/memory.h"
+#include "core/refuse.h"
 #include "core/stop/victim.h"
+#include "kernel/own.h"
 #include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "mm.pb-c.h"
@@ -41,6 +44,11 @@ struct memory *memory_state(struct dump *d)
 /* All that is read of the tree outside of the stop is read again then. */
 int memory_look(struct dump *d)
 {
+	if (!own_capable(CAP_CHECKPOINT_RESTORE) && !own_capable(CAP_SYS_ADMIN))
+		return refuse(&d->blockers, d->opt->pid, "memory",
+			      "the tool may not open the files that it maps",
+			      "run it as root or with CAP_CHECKPOINT_RESTORE ('torpor check' tells "
+			      "the rest)");
 	return own_vdso_find(&d->arena, &memory_state(d)->vdso);
 }
 

@@ -14,6 +14,7 @@ int64_t regs_call(const struct user_regs_struct *r);		   /* number, -1: in none 
 int64_t regs_result(const struct user_regs_struct *r);
 uint64_t regs_arg(const struct user_regs_struct *r, int i);
 void regs_set_result(struct user_regs_struct *r, int64_t result); /* and in no call */
+void regs_set_restart(struct user_regs_struct *r, int64_t code); /* the kernel's ERESTARTx */
 void regs_rewind(struct user_regs_struct *r, int64_t call);	  /* about to make it */
 uint64_t regs_ip(const struct user_regs_struct *r);
 uint64_t regs_sp(const struct user_regs_struct *r);

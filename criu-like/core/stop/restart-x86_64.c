@@ -39,6 +39,11 @@ void regs_set_result(struct user_regs_struct *r, int64_t result)
 	r->orig_rax = (uint64_t)-1;
 }
 
+void regs_set_restart(struct user_regs_struct *r, int64_t code)
+{
+	r->rax = (uint64_t)-code;
+}
+
 void regs_rewind(struct user_regs_struct *r, int64_t call)
 {
 	r->rip -= 2;

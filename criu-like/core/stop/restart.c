@@ -2,11 +2,14 @@
  * Interrupted system calls. A stop interrupts a blocked call, and the result tells how the kernel
  * would go on: ERESTARTSYS, ERESTARTNOINTR and ERESTARTNOHAND make the call again, which we can do
  * as well by rewinding; ERESTART_RESTARTBLOCK goes on with what is left of a relative sleep, which
- * only the same task can; and some calls just yield EINTR although no handler ran. Those are
- * rewound too, unless a handler is about to run: then the EINTR belongs to it.
+ * only the same task can; and some calls just yield EINTR although no handler ran. Those become
+ * ERESTARTNOHAND, unless a handler is about to run: then the EINTR belongs to it.
  *
  * The living thread gets back its registers unmodified (but for EINTR), so that its sleep keeps the
- * original deadline. The image gets them rewound, and how much of the sleep is left: the kernel
+ * original deadline. The image gets them unmodified as well: a thread that a tracer lets go passes
+ * the kernel's code for restarts, so a signal that comes before a restored thread runs ends the
+ * call with EINTR, as ever. (Calls with a mask of their own are rewound: outside of them other
+ * signals get through.) Of relative sleeps it gets them rewound, and how much is left: the kernel
  * writes it to the caller's `rem` pointer; without one, and for poll and futex, sleep.c knows how
  * much has passed. A call that was restarted before (its number is restart_syscall) is recognised
  * by the code in front of it.
@@ -70,6 +73,36 @@ static int repair_rseq(struct victim_thread *v, uint64_t *ret_cs)
 	return 1;
 }
 
+/* The call sleeps with a signal mask of its own, or may: outside of it other signals get through.
+ */
+static bool has_own_mask(const struct victim_thread *v, int64_t call)
+{
+	uint64_t mask[2] = { 0 };
+
+	switch (call) {
+	case SYS_ppoll: return regs_arg(&v->live, 3);
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2: return regs_arg(&v->live, 4);
+	case SYS_pselect6:
+		return regs_arg(&v->live, 5) &&
+		       (trace_read(v->tid, regs_arg(&v->live, 5), mask, sizeof(mask)) < 0 ||
+			mask[0]);
+	case SYS_rt_sigsuspend:
+	case SYS_io_pgetevents:
+	case SYS_io_uring_enter: return true;
+	default: return false;
+	}
+}
+
+/* As if nothing had happened: made again, unless a handler comes first. */
+static void make_again(struct victim_thread *v)
+{
+	if (has_own_mask(v, regs_call(&v->live)))
+		regs_rewind(&v->live, regs_call(&v->live));
+	else
+		regs_set_restart(&v->live, E_RESTARTNOHAND);
+}
+
 int restart_repair(struct dump *d, struct victim_thread *v)
 {
 	const struct proc_status *s;
@@ -90,7 +123,7 @@ int restart_repair(struct dump *d, struct victim_thread *v)
 			return r;
 		changed = !handler_is_due(s);
 		if (changed)
-			regs_rewind(&v->live, regs_call(&v->live));
+			make_again(v);
 	}
 	changed |= repair_rseq(v, &rseq_cs) > 0;
 	v->rseq_cs = rseq_cs;
@@ -163,6 +196,18 @@ static uint64_t time_left(const struct victim_thread *v, int64_t call)
 	return v->slept_ns < full ? full - v->slept_ns : 1;
 }
 
+/*
+ * The kernel itself may decide after a restore, too, whether the call is made again: a signal that
+ * comes before the thread runs has to end it (EINTR), which a rewound call would not notice.
+ */
+static bool kernel_decides(const struct victim_thread *v)
+{
+	int64_t call = regs_call(&v->live), result = -regs_result(&v->live);
+
+	return call >= 0 && call != SYS_restart_syscall && result >= E_RESTARTSYS &&
+	       result <= E_RESTARTNOHAND && !has_own_mask(v, call);
+}
+
 int restart_image(struct dump *d, struct victim_thread *v)
 {
 	struct thread *t = v->thread;
@@ -173,6 +218,8 @@ int restart_image(struct dump *d, struct victim_thread *v)
 	if (regs_result(&v->live) == -E_RESTART_BLOCK)
 		sleep_compare(d, v);
 	r = restart_rewound(v, &sleep);
+	if (kernel_decides(v))
+		r = v->live;
 	if (regs_call(&v->live) == SYS_restart_syscall &&
 	    regs_result(&v->live) == -E_RESTART_BLOCK && sleep < 0)
 		log_warn("task %d: thread %d: its sleep will yield EINTR after a restore",

@@ -3,7 +3,7 @@
  * kind has behind them; ids count from 1. Only what is needed to find functions and members of
  * structures is read; everything is checked against the ends of its part.
  */
-#include "kernel/btf.h"
+#include "base/btf.h"
 
 #include <errno.h>
 #include <fcntl.h>
