@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/err.h"
@@ -33,6 +34,7 @@ struct net_lock {
 	struct connections all;
 	VEC(int) copy;
 	const char *name; /* of the table that outlives us */
+	uint32_t n_waiting;
 	int socket;	  /* that owns the first one; -1: none */
 };
 
@@ -71,6 +73,15 @@ static bool has_packets(const struct dump *d)
 	return false;
 }
 
+static int find_waiting(struct dump *d, struct connection *c)
+{
+	int r = connections_waits(&d->lock->all, &c->pair, &c->waiting_bytes);
+
+	c->waits = r > 0;
+	d->lock->n_waiting += c->waits;
+	return r < 0 ? fail(r, "look for the other end of a connection") : 0;
+}
+
 /* Under the same number the parent has the same description: it was seen there. */
 static bool inherited(const struct task *t, int number)
 {
@@ -100,11 +111,10 @@ static int add_table(struct dump *d, const struct task *t, const struct proc_lis
 /* Parents come first. */
 static int find_connections(struct dump *d)
 {
-	uint32_t bytes;
+	int r = 0;
 
 	vec_foreach(t, &d->tree.task) {
 		const struct proc_list *number;
-		int r;
 
 		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
 			continue;
@@ -116,9 +126,8 @@ static int find_connections(struct dump *d)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
 	vec_foreach(c, &d->lock->all.list)
-		c->waits = !d->opt->skip_in_flight &&
-			   connections_waits(&d->lock->all, &c->pair, &bytes);
-	return 0;
+		r = r < 0 || d->opt->skip_in_flight ? r : find_waiting(d, c);
+	return r < 0 ? r : 0;
 }
 
 static int write_image(struct dump *d)
@@ -210,7 +219,7 @@ int net_lock_keep(struct dump *d)
 	int r;
 
 	net_guard_end(d);
-	if (!d->lock || !d->lock->name)
+	if (!d->lock || !d->lock->all.list.n || d->opt->tcp_close)
 		return 0;
 	r = hold_copies(d);
 	if (r || d->lock->socket < 0)
@@ -319,8 +328,25 @@ bool net_lock_outside(struct dump *d, const struct nft_pair *p)
 	return true;
 }
 
+static bool same_pair(const struct nft_pair *a, const struct nft_pair *b)
+{
+	return a->v6 == b->v6 && a->local_port == b->local_port &&
+	       a->remote_port == b->remote_port && !memcmp(a->local, b->local, sizeof(a->local)) &&
+	       !memcmp(a->remote, b->remote, sizeof(a->remote));
+}
+
 bool net_lock_waits(struct dump *d, const struct nft_pair *p, uint32_t *ret_bytes)
 {
 	look(d);
-	return !d->opt->skip_in_flight && connections_waits(&d->lock->all, p, ret_bytes);
+	if (d->opt->skip_in_flight)
+		return false;
+	if (!d->tree.task.n) /* before the freeze */
+		return connections_waits(&d->lock->all, p, ret_bytes) > 0;
+	if (d->lock->n_waiting)
+		vec_foreach(c, &d->lock->all.list)
+			if (c->waits && same_pair(&c->pair, p)) {
+				*ret_bytes = c->waiting_bytes;
+				return true;
+			}
+	return false;
 }

@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "kernel/sys.h"
 
-enum { ESTABLISHED_STATE = 1 };
+enum { ESTABLISHED = 1, CLOSE_WAIT = 8 };
 
 static int ask(int fd, const struct inet_diag_question *q)
 {
@@ -127,7 +127,7 @@ int inet_diag_unaccepted(const struct nft_pair *p, uint32_t *ret_bytes)
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n < NLMSG_LENGTH(sizeof(*m)) || b.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    m->idiag_state != ESTABLISHED_STATE || m->idiag_inode ||
+	    (m->idiag_state != ESTABLISHED && m->idiag_state != CLOSE_WAIT) || m->idiag_inode ||
 	    m->id.idiag_dport != p->local_port)
 		return -ENOENT;
 	*ret_bytes = m->idiag_rqueue;
