@@ -105,7 +105,7 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 	r = peer_of(d, p, &peer);
 	if (r)
 		return r;
-	return fd_refuse(d, p,
+	return fd_refuse_now(d, p,
 			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
 				      peer ? inet_text(&d->arena, peer) : "somebody"),
 			 "--tcp-established keeps the connection (it waits for the restore), "
@@ -126,7 +126,7 @@ static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_in
 	m->backlog = info->tcpi_sacked; /* of a listener: the longest queue, and the one it has */
 	if (!info->tcpi_unacked || d->opt->skip_in_flight)
 		return 0;
-	return fd_refuse(d, p,
+	return fd_refuse_now(d, p,
 			 arena_printf(&d->arena, "%u connections wait to be accepted",
 				      info->tcpi_unacked),
 			 "accept them before the dump; --skip-in-flight drops them");
