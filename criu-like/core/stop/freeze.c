@@ -45,9 +45,10 @@ enum {
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
 	ATTEMPTS = 16,
-	ANSWER_NS = 300000000, /* for the answers of the kernel to be read, the others stopped ... */
+	/* For answers of the kernel to be read, the others stopped; and with all running between. */
+	ANSWER_NS = 300000000,
 	ANSWER_PAUSE_NS = 20000000,
-	ANSWER_ALL_NS = 2000000000, /* ... and with everybody running in between */
+	ANSWER_ALL_NS = 2000000000,
 	PAUSE_NS = 60000,
 	PAUSE_MAX_NS = 12000000,
 };
