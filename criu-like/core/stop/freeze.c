@@ -45,7 +45,7 @@ enum {
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
 	ATTEMPTS = 16,
-	/* For answers of the kernel to be read, the others stopped; and with all running between. */
+	/* For answers of the kernel to be read: the others stopped; with all running between. */
 	ANSWER_NS = 300000000,
 	ANSWER_PAUSE_NS = 20000000,
 	ANSWER_ALL_NS = 2000000000,
