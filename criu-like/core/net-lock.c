@@ -23,9 +23,14 @@
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "kernel/proc-list.h"
+#include "kernel/task-list.h"
 #include "net_lock.pb-c.h"
 
+enum { LOOKS = 3 };
+
 struct net_lock {
+	struct connections again[LOOKS]; /* before the freeze, once there is a doubt */
+	int n_again;
 	struct connections all;
 	VEC(int) copy;
 	const char *name; /* of the table that outlives us */
@@ -277,6 +282,50 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 {
 	look(d);
 	return connections_both(&d->lock->all, p);
+}
+
+static void add_process(struct dump *d, struct connections *c, pid_t pid, struct pid_list *ret)
+{
+	const char *path = arena_printf(&d->arena, "/proc/%d", pid);
+	_close_ int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	_close_ int pidfd = (int)sys(SYS_pidfd_open, pid, 0);
+	struct task t = { .pid = pid, .proc_fd = dir, .pidfd = pidfd };
+	struct pid_list thread = { 0 };
+
+	if (dir < 0 || pidfd < 0 || task_list_threads(&d->arena, dir, &thread))
+		return; /* it ended: the stop decides */
+	vec_foreach(tid, &thread)
+		(void)task_list_children(&d->arena, dir, *tid, ret); /* as above */
+	(void)connections_add_all(c, &t);			     /* as above */
+}
+
+static void look_again(struct dump *d, struct connections *c)
+{
+	struct pid_list tree = { 0 };
+
+	connections_init(c, &d->arena);
+	*vec_push(&d->arena, &tree) = d->opt->pid;
+	for (size_t i = 0; i < tree.n; i++)
+		add_process(d, c, tree.v[i], &tree);
+}
+
+bool net_lock_outside(struct dump *d, const struct nft_pair *p)
+{
+	struct net_lock *l = d->lock;
+	uint32_t bytes;
+
+	for (int i = 0; i < LOOKS; i++) {
+		struct connections *c = &l->again[i];
+
+		if (i == l->n_again) {
+			look_again(d, c);
+			l->n_again++;
+		}
+		if (!connections_has(c, p) || connections_both(c, p) ||
+		    connections_waits(c, p, &bytes))
+			return false;
+	}
+	return true;
 }
 
 static bool same_pair(const struct nft_pair *a, const struct nft_pair *b)

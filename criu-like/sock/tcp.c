@@ -87,8 +87,8 @@ static bool has_packets(uint32_t state)
 	return state != STATE_CLOSED && state != STATE_LISTEN;
 }
 
-/* What needs the promise of the operator, or cannot be. */
-static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
+/* What needs the promise of the operator, or cannot be. `moving`: nothing is stopped yet. */
+static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state, bool moving)
 {
 	struct nft_pair pair;
 	InetName *peer = NULL;
@@ -107,7 +107,8 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 	if (d->opt->tcp_established)
 		return 0;
 	if (!connection_pair(p->fd, &pair) &&
-	    (net_lock_inside(d, &pair) || net_lock_waits(d, &pair, &bytes)))
+	    (net_lock_inside(d, &pair) || net_lock_waits(d, &pair, &bytes) ||
+	     (moving && !net_lock_outside(d, &pair))))
 		return 0;
 	r = peer_of(d, p, &peer);
 	if (r)
@@ -124,7 +125,7 @@ static int look(struct dump *d, struct fd_probe *p)
 	struct tcp_info info = { 0 };
 	int r = ask(p, &info);
 
-	return r ? r : refuse_connection(d, p, info.tcpi_state);
+	return r ? r : refuse_connection(d, p, info.tcpi_state, true);
 }
 
 static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_info *info, Tcp *m)
@@ -179,7 +180,7 @@ static void forget(Tcp *m)
 
 static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 {
-	int r = refuse_connection(d, p, m->state);
+	int r = refuse_connection(d, p, m->state, false);
 	struct nft_pair pair;
 
 	if (r)
