@@ -113,7 +113,7 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state,
 	r = peer_of(d, p, &peer);
 	if (r)
 		return r;
-	return fd_refuse(d, p,
+	return fd_refuse_now(d, p,
 			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
 				      peer ? inet_text(&d->arena, peer) : "somebody"),
 			 "--tcp-established keeps the connection (it waits for the restore), "
@@ -140,7 +140,7 @@ static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_in
 		return d->opt->leave_running || d->opt->leave_stopped
 			       ? 0
 			       : fd_keep(d, p, &kind_tcp, m);
-	return fd_refuse(d, p,
+	return fd_refuse_now(d, p,
 			 arena_printf(&d->arena,
 				      "%u connections wait to be accepted, not all from the tree",
 				      info->tcpi_unacked),
