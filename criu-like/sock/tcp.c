@@ -114,10 +114,10 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state,
 	if (r)
 		return r;
 	return fd_refuse_now(d, p,
-			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
-				      peer ? inet_text(&d->arena, peer) : "somebody"),
-			 "--tcp-established keeps the connection (it waits for the restore), "
-			 "--tcp-close gives it up");
+			     arena_printf(&d->arena, "it is connected with %s outside of the tree",
+					  peer ? inet_text(&d->arena, peer) : "somebody"),
+			     "--tcp-established keeps the connection (it waits for the restore), "
+			     "--tcp-close gives it up");
 }
 
 static int look(struct dump *d, struct fd_probe *p)
@@ -137,14 +137,13 @@ static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_in
 	if (!info->tcpi_unacked || d->opt->skip_in_flight)
 		return 0;
 	if (net_lock_waiting(d, htons((uint16_t)m->inet->local->port)) == info->tcpi_unacked)
-		return d->opt->leave_running || d->opt->leave_stopped
-			       ? 0
-			       : fd_keep(d, p, &kind_tcp, m);
-	return fd_refuse_now(d, p,
-			 arena_printf(&d->arena,
-				      "%u connections wait to be accepted, not all from the tree",
-				      info->tcpi_unacked),
-			 "accept them before the dump; --skip-in-flight drops them");
+		return d->opt->leave_running || d->opt->leave_stopped ? 0
+								      : fd_keep(d, p, &kind_tcp, m);
+	return fd_refuse_now(
+		d, p,
+		arena_printf(&d->arena, "%u connections wait to be accepted, not all from the tree",
+			     info->tcpi_unacked),
+		"accept them before the dump; --skip-in-flight drops them");
 }
 
 /* Reading was shut down by the program, if not by the end of the stream or of all. */

@@ -1,6 +1,6 @@
 /* Connections that wait to be accepted and have received something, and the end of a stream too:
  * the programs accept and read it after the restore. */
-/* harness: net modes=restore,cycles,again */
+/* harness: net moves modes=restore,cycles,again */
 #include "tcp-pair.h"
 
 enum { MUCH = 900000 };
