@@ -63,9 +63,10 @@ $(BUILD)/test/lib/%.o: test/lib/%.c
 # Bodies and units share the pattern build/test/<dir>/NAME: only the listed bodies are made this way.
 $(TEST_BODIES): $(BUILD)/test/%: test/%.c $(TEST_LIB_O)
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) $(TEST_STATIC) -MF $@.d -o $@ $< $(TEST_LIB_O) -lpthread
+	$(CC) $(TEST_CFLAGS) $(TEST_STATIC) -MF $@.d -o $@ $< $(TEST_LIB_O) $(TEST_LIBS) -lpthread
 
 $(BUILD)/test/task/counter: TEST_STATIC := -static
+$(BUILD)/test/notify/liburing: TEST_LIBS := -luring
 
 .PHONY: bodies
 bodies: $(TEST_BODIES)
