@@ -38,14 +38,26 @@ static int control(int id, int n, int command, void *arg)
  */
 typedef VEC(pid_t) pid_list;
 
-/* Who has used sets of others is of no interest: the numbers may be those of their dead tasks. */
-static bool is_ours(struct dump *d, int id, size_t n, pid_list *users, bool *ret_outside)
+/* Or was never there. */
+static bool is_gone(int error)
+{
+	return error == -EINVAL || error == -EIDRM;
+}
+
+/* 1, 0, -errno. Who has used sets of others is of no interest: the numbers may be those of their
+ * dead tasks.
+ */
+static int is_ours(struct dump *d, int id, size_t n, pid_list *users, bool *ret_outside)
 {
 	pid_t *user = arena_array(&d->arena, pid_t, n);
 	bool ours;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		user[i] = control(id, (int)i, GETPID, NULL);
+		if (user[i] < 0)
+			return is_gone(user[i]) ? 0 : fail(user[i], "ask who used semaphores %d",
+							   id);
+	}
 	ours = sysv_is_ours(d, user, n, ret_outside);
 	for (size_t i = 0; i < n && ours; i++)
 		*vec_push(&d->arena, users) = user[i];
@@ -110,26 +122,37 @@ static int refuse_undo(struct dump *d, const pid_list *users)
 	return r;
 }
 
+/* The set in slot i; 1: it is the tree's. */
+static int dump_slot(struct dump *d, int i, pid_list *users)
+{
+	struct semid_ds s;
+	int id = control(i, 0, STAT_ANY, &s), r;
+	bool undone, outside = false;
+
+	if (id < 0)
+		return is_gone(id) ? 0 : fail(id, "ask for semaphores");
+	r = is_ours(d, id, s.sem_nsems, users, &outside);
+	undone = sem_undo_has(d, id);
+	if (r < 0 || (!r && !undone))
+		return r;
+	r = undone && outside ? refuse_outside(d, id) : append(d, id, &s, outside);
+	return r ? r : 1;
+}
+
 static int dump(struct dump *d)
 {
 	struct seminfo info;
-	struct semid_ds s;
 	int last = control(0, 0, INFO, &info), r = 0;
-	bool outside, undone, any = false;
+	bool any = false;
 	pid_list users = { 0 };
 
-	if (last == -ENOSYS)
-		return 0;
-	for (int i = 0; i <= last && !r; i++) {
-		int id = control(i, 0, STAT_ANY, &s);
-
-		undone = id >= 0 && sem_undo_has(d, id);
-		if (id < 0 || (!is_ours(d, id, s.sem_nsems, &users, &outside) && !undone))
-			continue;
-		any = true;
-		r = undone && outside ? refuse_outside(d, id) : append(d, id, &s, outside);
+	if (last < 0)
+		return last == -ENOSYS ? 0 : fail(last, "ask for System V semaphores");
+	for (int i = 0; i <= last && r >= 0; i++) {
+		r = dump_slot(d, i, &users);
+		any |= r > 0;
 	}
-	return r ?: any && sem_undo_error(d) ? refuse_undo(d, &users) : 0;
+	return r < 0 ? r : any && sem_undo_error(d) ? refuse_undo(d, &users) : 0;
 }
 
 /* --- restore -----------------------------------------------------------------------------------
@@ -231,6 +254,6 @@ static int undo(struct restore *r, struct world_object *o)
 }
 
 const struct world_kind kind_sysv_sem = {
-	.name = "sysv_sem", .descriptor = &sysv_sem__descriptor, .dump = dump, .plan = plan,
-	.create = create, .undo = undo,
+	.name = "sysv_sem", .descriptor = &sysv_sem__descriptor, .look = sem_undo_look,
+	.dump = dump, .plan = plan, .create = create, .undo = undo,
 };

@@ -47,9 +47,18 @@ static void kills(void *arg)
 	(void)arg;
 }
 
+/* Threads undo when the last one has ended. */
+static void thread(void *arg)
+{
+	change(0, 3, 1, SEM_UNDO);
+	checkpoint_wait();
+	(void)arg;
+}
+
 /* Adjustments of the same semaphore in the middle: 30000 do not fit in one step either way. */
 static void exits(void *arg)
 {
+	thread_run(thread, NULL);
 	change(0, 0, 2, SEM_UNDO);
 	change(1, 3, -30000, SEM_UNDO);
 	change(1, 3, 16000, 0);
@@ -87,12 +96,12 @@ int main(void)
 	task_run(kills, NULL);
 	child = task_run(exits, NULL);
 	checkpoint();
-	check_values(0, 17, 27, 17, 20);
+	check_values(0, 17, 27, 17, 21);
 	check_values(1, 0, 0, 16000, 16000);
 	check_values(2, 32767, 0, 9, 9);
 	event_add(turn);
 	event_wait(turn, 2);
-	check_values(0, 22, 20, 17, 20);
+	check_values(0, 22, 20, 17, 21);
 	check_values(2, 0, 32767, 9, 9);
 	event_add(turn);
 	check(!waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT));
