@@ -46,6 +46,7 @@ struct dump {
 	struct arena arena;
 	const struct dump_options *opt;
 	struct blockers blockers;
+	bool patient, again; /* what may pass is not reported: the dump begins anew */
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
 	size_t seen_threads;    /* of all of them */
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
