@@ -35,7 +35,7 @@ struct sem_undo_reader {
 	int error;
 	struct kernel_memory memory;
 	int list, refcnt, first, next, semid, semadj; /* offsets */
-	bool is_pointer;			      /* semadj, before 5.16 */
+	bool is_pointer;			      /* semadj, in older kernels */
 };
 
 /* --- dump --------------------------------------------------------------------------------------
@@ -252,6 +252,8 @@ static int dump(struct dump *d, const struct thread *t, const void *answers, voi
 
 bool sem_undo_has(const struct dump *d, int id)
 {
+	if (!d->sem_undo)
+		return false;
 	vec_foreach(t, &d->tree.task) {
 		const SemUndo *m =
 			task_kinds_record(d->task_records, &kind_sem_undo, (*t)->index);
