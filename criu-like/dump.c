@@ -26,12 +26,15 @@
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "core/stop/restart.h"
 #include "core/stop/share.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
+#include "kernel/sys.h"
 
 enum { MANY_PROCESSES = 16, MANY_THREADS = 256 };
 enum { PROCESS_BYTES = 34 << 10, THREAD_BYTES = 28 << 10, MOST_BYTES = 192 << 20 };
+enum { STOP = 1, ATTEMPTS = 10, PAUSE_NS = 20000000 };
 
 static int hook(const struct dump *d, const char *point)
 {
@@ -77,10 +80,15 @@ static int collect(struct dump *d)
 	return d->blockers.list.n ? -ENOTSUP : 0;
 }
 
-/* Whatever else went wrong: what was collected is told. */
+/* Whatever else went wrong: what was collected is told. STOP, without a word: it may pass. */
 static int with_blockers(struct dump *d, int r)
 {
-	int e = blockers_report(&d->blockers);
+	int e;
+
+	d->again = d->patient && (!r || r == -ENOTSUP) && blockers_may_pass(&d->blockers);
+	if (d->again)
+		return STOP;
+	e = blockers_report(&d->blockers);
 
 	return e ?: r;
 }
@@ -171,8 +179,10 @@ static int save_memory(void *c)
 static int write_rest(void *c)
 {
 	struct dump *d = c;
-	int r = tree_dump(d);
+	int r;
 
+	restart_settle(d);
+	r = tree_dump(d);
 	r = r ?: inode_dump_finish(d);
 	return with_blockers(d, r);
 }
@@ -239,11 +249,10 @@ static const struct phase phases[] = {
 	{ "release", release, NULL, "the tree is gone, stopped or runs", true },
 };
 
-int dump_run(const struct dump_options *opt)
+static int attempt(const struct dump_options *opt, uint64_t deadline, bool patient, bool *ret_again)
 {
-	struct dump *d = &(struct dump){ .opt = opt };
+	struct dump *d = &(struct dump){ .opt = opt, .patient = patient };
 	uint64_t from = time_now_ns();
-	uint64_t deadline = opt->bound_s ? from + opt->bound_s * 1000000000ull : 0;
 	int r;
 
 	arena_init(&d->arena);
@@ -257,6 +266,26 @@ int dump_run(const struct dump_options *opt)
 	if (d->set)
 		image_set_close(d->set);
 	arena_deinit(&d->arena);
+	*ret_again = d->again;
+	return r;
+}
+
+/*
+ * Connections that come and go inside of the tree are met in states that are gone in a moment.
+ * Scripts are called once: with one there is no second attempt.
+ */
+int dump_run(const struct dump_options *opt)
+{
+	const struct timespec pause = { 0, PAUSE_NS };
+	uint64_t deadline = opt->bound_s ? time_now_ns() + opt->bound_s * 1000000000ull : 0;
+	bool scripts = opt->action_script && opt->action_script[0];
+	bool again;
+	int r = attempt(opt, deadline, !scripts, &again);
+
+	for (int i = 2; again; i++) {
+		(void)sys(SYS_nanosleep, &pause, NULL); /* only a pause between two */
+		r = attempt(opt, deadline, i < ATTEMPTS, &again);
+	}
 	return r;
 }
 

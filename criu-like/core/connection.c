@@ -112,14 +112,17 @@ bool connections_both(const struct connections *c, const struct nft_pair *p)
 	return connections_has(c, p) && map_get(&c->by_pair, remote_key(p), local_key(p));
 }
 
-bool connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes)
+int connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes)
 {
 	bool listens = false;
+	int r;
 
 	vec_foreach(port, &c->listener)
 		listens |= *port == p->remote_port;
-	return listens && !map_get(&c->by_pair, remote_key(p), local_key(p)) &&
-	       !inet_diag_unaccepted(p, ret_bytes);
+	if (!listens || map_get(&c->by_pair, remote_key(p), local_key(p)))
+		return 0;
+	r = inet_diag_unaccepted(p, ret_bytes);
+	return r == -ENOENT ? 0 : r ?: 1;
 }
 
 static int add_listener(struct connections *c, int fd)
@@ -152,7 +155,7 @@ static int add(struct connections *c, const struct task *t, int number)
 	if (r)
 		return r;
 	n = vec_push(c->arena, &c->list);
-	*n = (struct connection){ pair, t, number, false };
+	*n = (struct connection){ pair, t, number, false, 0 };
 	map_put(&c->by_pair, local_key(&pair), remote_key(&pair), c);
 	return 0;
 }

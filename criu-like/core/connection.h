@@ -12,7 +12,8 @@ struct connection {
 	struct nft_pair pair;
 	const struct task *task; /* who holds it ... */
 	int number;		 /* ... under this number */
-	bool waits; /* its other end waits in the queue of a listener of the tree */
+	bool waits; /* its other end waits in the queue of a listener of the tree ... */
+	uint32_t waiting_bytes; /* ... and has received so much */
 };
 struct connections {
 	struct arena *arena;
@@ -32,10 +33,10 @@ bool connections_has(const struct connections *c, const struct nft_pair *p);
 /* Whether both ends of the connection are among them. */
 bool connections_both(const struct connections *c, const struct nft_pair *p);
 /*
- * Whether the other end is not among them, as it waits to be accepted from a listener of the tree;
- * the bytes that it has received.
+ * 1: the other end is not among them, as it waits to be accepted from a listener of the tree; the
+ * bytes that it has received. 0: it does not; -errno: the kernel does not say.
  */
-bool connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes);
+int connections_waits(const struct connections *c, const struct nft_pair *p, uint32_t *ret_bytes);
 /* The names of a connected socket: 0, -ENOTCONN, or another -errno. */
 int connection_pair(int fd, struct nft_pair *ret);
 /* Its state, TCP_x; -errno for anything but a TCP socket. */

@@ -46,6 +46,7 @@ struct dump {
 	struct arena arena;
 	const struct dump_options *opt;
 	struct blockers blockers;
+	bool patient, again; /* what may pass is not reported: the dump begins anew */
 	VEC(pid_t) seen;        /* processes of the tree, as the look before the freeze saw them */
 	size_t seen_threads;    /* of all of them */
 	uint64_t ns[8]; /* the tool's namespaces, which the tree shares (core/stop/namespaces.h) */
@@ -74,4 +75,5 @@ struct dump {
 	struct net_guard *guard; /* NULL: not started */
 	struct unix_space *unix_space; /* sock/unix.h */
 	struct pipe_sides *pipes; /* NULL: none met */
+	struct sem_undo_reader *sem_undo; /* ns/sem_undo.h; NULL: nobody has asked for undo */
 };

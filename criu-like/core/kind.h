@@ -31,7 +31,8 @@ struct task_kind {
 	enum kind_object object;
 	/* Not everybody needs a record; otherwise a checkpoint without one is refused. */
 	bool optional;
-	/* plan() looks at nothing but the message: equal neighbours are planned once. */
+	/* plan() and stage() look at nothing but the message (and the stage): what they do for
+	 * equal neighbours is done once. */
 	bool alike;
 	/* SCOPE_THREAD: /proc still shows it of a leader that ended before its threads. Such a
 	 * leader is not asked; its record is made from the answers of the thread that speaks for

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/err.h"
@@ -22,12 +23,18 @@
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
 #include "kernel/proc-list.h"
+#include "kernel/task-list.h"
 #include "net_lock.pb-c.h"
 
+enum { LOOKS = 3 };
+
 struct net_lock {
+	struct connections again[LOOKS]; /* before the freeze, once there is a doubt */
+	int n_again;
 	struct connections all;
 	VEC(int) copy;
 	const char *name; /* of the table that outlives us */
+	uint32_t n_waiting;
 	int socket;	  /* that owns the first one; -1: none */
 };
 
@@ -66,6 +73,15 @@ static bool has_packets(const struct dump *d)
 	return false;
 }
 
+static int find_waiting(struct dump *d, struct connection *c)
+{
+	int r = connections_waits(&d->lock->all, &c->pair, &c->waiting_bytes);
+
+	c->waits = r > 0;
+	d->lock->n_waiting += c->waits;
+	return r < 0 ? fail(r, "look for the other end of a connection") : 0;
+}
+
 /* Under the same number the parent has the same description: it was seen there. */
 static bool inherited(const struct task *t, int number)
 {
@@ -95,11 +111,10 @@ static int add_table(struct dump *d, const struct task *t, const struct proc_lis
 /* Parents come first. */
 static int find_connections(struct dump *d)
 {
-	uint32_t bytes;
+	int r = 0;
 
 	vec_foreach(t, &d->tree.task) {
 		const struct proc_list *number;
-		int r;
 
 		if ((*t)->state == TASK_ZOMBIE || (*t)->files != (*t)->index)
 			continue;
@@ -111,9 +126,8 @@ static int find_connections(struct dump *d)
 			return fail(r, "look for connections of task %d", (*t)->pid);
 	}
 	vec_foreach(c, &d->lock->all.list)
-		c->waits = !d->opt->skip_in_flight &&
-			   connections_waits(&d->lock->all, &c->pair, &bytes);
-	return 0;
+		r = r < 0 || d->opt->skip_in_flight ? r : find_waiting(d, c);
+	return r < 0 ? r : 0;
 }
 
 static int write_image(struct dump *d)
@@ -205,7 +219,7 @@ int net_lock_keep(struct dump *d)
 	int r;
 
 	net_guard_end(d);
-	if (!d->lock || !d->lock->name)
+	if (!d->lock || !d->lock->all.list.n || d->opt->tcp_close)
 		return 0;
 	r = hold_copies(d);
 	if (r || d->lock->socket < 0)
@@ -270,8 +284,69 @@ bool net_lock_inside(struct dump *d, const struct nft_pair *p)
 	return connections_both(&d->lock->all, p);
 }
 
+static void add_process(struct dump *d, struct connections *c, pid_t pid, struct pid_list *ret)
+{
+	const char *path = arena_printf(&d->arena, "/proc/%d", pid);
+	_close_ int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	_close_ int pidfd = (int)sys(SYS_pidfd_open, pid, 0);
+	struct task t = { .pid = pid, .proc_fd = dir, .pidfd = pidfd };
+	struct pid_list thread = { 0 };
+
+	if (dir < 0 || pidfd < 0 || task_list_threads(&d->arena, dir, &thread))
+		return; /* it ended: the stop decides */
+	vec_foreach(tid, &thread)
+		(void)task_list_children(&d->arena, dir, *tid, ret); /* as above */
+	(void)connections_add_all(c, &t);			     /* as above */
+}
+
+static void look_again(struct dump *d, struct connections *c)
+{
+	struct pid_list tree = { 0 };
+
+	connections_init(c, &d->arena);
+	*vec_push(&d->arena, &tree) = d->opt->pid;
+	for (size_t i = 0; i < tree.n; i++)
+		add_process(d, c, tree.v[i], &tree);
+}
+
+bool net_lock_outside(struct dump *d, const struct nft_pair *p)
+{
+	struct net_lock *l = d->lock;
+	uint32_t bytes;
+
+	for (int i = 0; i < LOOKS; i++) {
+		struct connections *c = &l->again[i];
+
+		if (i == l->n_again) {
+			look_again(d, c);
+			l->n_again++;
+		}
+		if (!connections_has(c, p) || connections_both(c, p) ||
+		    connections_waits(c, p, &bytes))
+			return false;
+	}
+	return true;
+}
+
+static bool same_pair(const struct nft_pair *a, const struct nft_pair *b)
+{
+	return a->v6 == b->v6 && a->local_port == b->local_port &&
+	       a->remote_port == b->remote_port && !memcmp(a->local, b->local, sizeof(a->local)) &&
+	       !memcmp(a->remote, b->remote, sizeof(a->remote));
+}
+
 bool net_lock_waits(struct dump *d, const struct nft_pair *p, uint32_t *ret_bytes)
 {
 	look(d);
-	return !d->opt->skip_in_flight && connections_waits(&d->lock->all, p, ret_bytes);
+	if (d->opt->skip_in_flight)
+		return false;
+	if (!d->tree.task.n) /* before the freeze */
+		return connections_waits(&d->lock->all, p, ret_bytes) > 0;
+	if (d->lock->n_waiting)
+		vec_foreach(c, &d->lock->all.list)
+			if (c->waits && same_pair(&c->pair, p)) {
+				*ret_bytes = c->waiting_bytes;
+				return true;
+			}
+	return false;
 }

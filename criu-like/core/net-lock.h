@@ -27,6 +27,12 @@ bool net_lock_covers(const struct dump *d, const struct nft_pair *p);
 bool net_lock_inside(struct dump *d, const struct nft_pair *p);
 
 /*
+ * Before the freeze, of a connection that is not inside: whether several looks at the whole tree,
+ * which goes on making processes and connections meanwhile, find one end of it only.
+ */
+bool net_lock_outside(struct dump *d, const struct nft_pair *p);
+
+/*
  * Whether the other end waits to be accepted from a listener of the tree, and how many bytes it has
  * received. These connections are not locked: the restore makes them anew. Known before the freeze
  * as well.

@@ -232,6 +232,49 @@ void prog_park(struct prog *p)
 	append3(p, VERB_PARK, prog_imm(0), prog_imm(0), prog_imm(0));
 }
 
+struct prog_mark prog_mark(const struct prog *p)
+{
+	return (struct prog_mark){ p->op.n,	   p->patch.n,  p->out.n, p->result.n,
+				   p->started.n, p->data_len, p->n_slot };
+}
+
+/* An operation of the other program, with what it refers to moved. */
+static void repeat_op(struct prog *p, const struct prog *of, const struct prog_op *from,
+		      int64_t data, int64_t slot)
+{
+	struct prog_op *op;
+
+	if (p->label.v[p->where] != of->label.v[from->where])
+		prog_where_text(p, of->label.v[from->where]);
+	op = vec_push(p->arena, &p->op);
+	*op = *from;
+	op->where = p->where;
+	if (op->flags & PROG_STORE || op->verb == VERB_LOAD || op->verb == VERB_LOOP)
+		op->slot = (uint16_t)(op->slot + slot);
+	for (int i = 0; i < 6; i++) {
+		unsigned int kind = (op->kinds >> (2 * i)) & 3;
+
+		if (kind == ARG_AREA || kind == ARG_WORD)
+			op->arg[i] += data;
+		else if (kind == ARG_SLOT)
+			op->arg[i] += slot;
+	}
+}
+
+bool prog_repeat(struct prog *p, const struct prog *of, struct prog_mark from, struct prog_mark to)
+{
+	int64_t slot = (int64_t)p->n_slot - from.slot, data;
+
+	if (from.patch != to.patch || from.out != to.out || from.result != to.result ||
+	    from.started != to.started)
+		return false;
+	data = prog_in(p, of->data + from.data, to.data - from.data).value - from.data;
+	for (size_t i = from.op; i < to.op; i++)
+		repeat_op(p, of, &of->op.v[i], data, slot);
+	p->n_slot += to.slot - from.slot;
+	return true;
+}
+
 void prog_on_error_here(struct prog *p)
 {
 	p->on_error = (uint32_t)p->op.n;

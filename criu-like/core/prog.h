@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -132,6 +133,17 @@ void prog_wait(struct prog *p, uint32_t word, uint32_t target);
 void prog_park(struct prog *p);
 /* What follows runs also after a failure (the way home of a program in a victim). */
 void prog_on_error_here(struct prog *p);
+
+/*
+ * Appends what another program has between two marks, its data and labels with it; false when that
+ * is more than calls and data to read.
+ */
+struct prog_mark {
+	size_t op, patch, out, result, started;
+	uint32_t data, slot;
+};
+struct prog_mark prog_mark(const struct prog *p);
+bool prog_repeat(struct prog *p, const struct prog *of, struct prog_mark from, struct prog_mark to);
 
 /* Layout: how many bytes the program needs; then its place (16-byte aligned offset); then its
  * bytes. */

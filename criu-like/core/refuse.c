@@ -21,8 +21,16 @@ int refuse(struct blockers *b, pid_t pid, const char *object, const char *reason
 			return -ENOTSUP;
 	n = vec_push(b->arena, &b->list);
 	*n = (struct blocker){ pid, arena_strdup(b->arena, object), arena_strdup(b->arena, reason),
-			       remedy ? arena_strdup(b->arena, remedy) : NULL };
+			       remedy ? arena_strdup(b->arena, remedy) : NULL, false };
 	return -ENOTSUP;
+}
+
+bool blockers_may_pass(const struct blockers *b)
+{
+	vec_foreach(o, &b->list)
+		if (!o->passing)
+			return false;
+	return b->list.n;
 }
 
 int blockers_report(const struct blockers *b)

@@ -20,10 +20,17 @@
 
 enum { RECORD_BYTES = 4096 }; /* that are compared */
 
+/* Where in which program the operations of a message are. */
+struct staged {
+	const void *msg;
+	const struct prog *prog;
+	struct prog_mark from, to;
+};
 struct records {
 	const void **msg; /* by index of the task or thread; NULL: none */
 	struct image *image;
 	const void *planned; /* the message that was planned last, without a word */
+	struct staged staged[STAGE_COUNT];
 	void *memo;
 };
 struct task_records {
@@ -355,6 +362,22 @@ static bool has_inherited(const struct task_kind *k, const struct stage_at *at)
 	return same_record(msg[at->task->index], msg[at->from->index]);
 }
 
+/* The operations of the message, copied where it was staged for the neighbour. */
+static int stage_record(struct prog *p, const struct stage_at *at, size_t k, const void *msg)
+{
+	const struct task_kind *kind = task_kinds[k];
+	struct staged *s = &at->r->task_records->of[k].staged[at->stage];
+	int n;
+
+	if (kind->alike && s->msg == msg && prog_repeat(p, s->prog, s->from, s->to))
+		return 0;
+	*s = (struct staged){ NULL, p, prog_mark(p), { 0 } };
+	n = kind->stage(p, at, msg);
+	s->to = prog_mark(p);
+	s->msg = n ? NULL : msg;
+	return n;
+}
+
 int task_kinds_stage(struct prog *p, const struct stage_at *at)
 {
 	int n = 0;
@@ -368,7 +391,7 @@ int task_kinds_stage(struct prog *p, const struct stage_at *at)
 		msg = at->r->task_records->of[k].msg[kind->scope == SCOPE_THREAD ? at->thread->index
 										 : at->task->index];
 		prog_where_text(p, kind->name);
-		n = msg ? kind->stage(p, at, msg) : 0;
+		n = msg ? stage_record(p, at, k, msg) : 0;
 	}
 	return n;
 }

@@ -1,7 +1,8 @@
 /*
  * One question to sock_diag(7) about an internet socket: a list of the sockets of a protocol that
- * have one local port, searched for the inode; one connection is found by its name. Raw and echo
- * sockets are not listed by all kernels, and sockets without a port by none.
+ * have one local port, searched for the inode; one connection is found by its name, and can be
+ * ended (4.5, CONFIG_INET_DIAG_DESTROY). Raw and echo sockets are not listed by all kernels, and
+ * sockets without a port by none.
  */
 #include "kernel/inet-diag.h"
 
@@ -19,7 +20,7 @@
 #include "base/fd.h"
 #include "kernel/sys.h"
 
-enum { ESTABLISHED_STATE = 1 };
+enum { ESTABLISHED = 1, CLOSE_WAIT = 8 };
 
 static int ask(int fd, const struct inet_diag_question *q)
 {
@@ -126,9 +127,88 @@ int inet_diag_unaccepted(const struct nft_pair *p, uint32_t *ret_bytes)
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n < NLMSG_LENGTH(sizeof(*m)) || b.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    m->idiag_state != ESTABLISHED_STATE || m->idiag_inode ||
+	    (m->idiag_state != ESTABLISHED && m->idiag_state != CLOSE_WAIT) || m->idiag_inode ||
 	    m->id.idiag_dport != p->local_port)
 		return -ENOENT;
 	*ret_bytes = m->idiag_rqueue;
 	return 0;
+}
+
+/* --- by addresses -------------------------------------------------------------------------------
+ */
+/* Of sockets that were closed. Without a descriptor are those as well that nobody accepted yet. */
+enum { FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, LAST_ACK = 9, CLOSING = 11 };
+static const uint32_t closed_states = 1 << FIN_WAIT1 | 1 << FIN_WAIT2 | 1 << TIME_WAIT |
+				      1 << LAST_ACK | 1 << CLOSING;
+
+static void put_address(const struct sockaddr *a, __be32 *address, __be16 *port)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
+
+	*port = a->sa_family == AF_INET ? four->sin_port : six->sin6_port;
+	if (a->sa_family == AF_INET)
+		memcpy(address, &four->sin_addr, sizeof(four->sin_addr));
+	else
+		memcpy(address, &six->sin6_addr, sizeof(six->sin6_addr));
+}
+
+static int send_one(int fd, uint16_t type, uint8_t family, const struct inet_diag_sockid *id)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 req;
+	} m = {
+		.head = { .nlmsg_len = sizeof(m),
+			  .nlmsg_type = type,
+			  .nlmsg_flags = (uint16_t)(NLM_F_REQUEST |
+						    (type == SOCK_DESTROY ? NLM_F_ACK : 0)) },
+		.req = { .sdiag_family = family,
+			 .sdiag_protocol = IPPROTO_TCP,
+			 .idiag_states = ~0U,
+			 .id = *id },
+	};
+	long r = sys(SYS_sendto, fd, &m, sizeof(m), 0, NULL, 0);
+
+	return r < 0 ? (int)r : 0;
+}
+
+/* The one message that answers: its length, or the error that it is. */
+static int receive_one(int fd, void *buf, size_t size)
+{
+	const struct nlmsghdr *h = buf;
+	const struct nlmsgerr *e = NLMSG_DATA(h);
+	long n = sys(SYS_recvfrom, fd, buf, size, 0, NULL, NULL);
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < NLMSG_LENGTH(sizeof(*e)) || h->nlmsg_len > (size_t)n)
+		return -EPROTO;
+	return h->nlmsg_type == NLMSG_ERROR ? e->error : (int)n;
+}
+
+int inet_diag_end_orphan(const struct sockaddr *local, const struct sockaddr *peer)
+{
+	_close_ int fd =
+		(int)sys(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct inet_diag_sockid id = { .idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE } };
+	union {
+		struct nlmsghdr head;
+		char bytes[8192];
+	} b;
+	const struct inet_diag_msg *m = NLMSG_DATA(&b.head);
+	int r = fd < 0 ? fd : 0;
+
+	put_address(local, id.idiag_src, &id.idiag_sport);
+	put_address(peer, id.idiag_dst, &id.idiag_dport);
+	r = r ?: send_one(fd, SOCK_DIAG_BY_FAMILY, (uint8_t)local->sa_family, &id);
+	r = r ?: receive_one(fd, &b, sizeof(b));
+	if (r < 0)
+		return r;
+	if ((size_t)r < NLMSG_LENGTH(sizeof(*m)) || m->idiag_inode ||
+	    m->idiag_state > CLOSING || !(closed_states >> m->idiag_state & 1))
+		return -ENOENT;
+	id = m->id;
+	r = send_one(fd, SOCK_DESTROY, m->idiag_family, &id);
+	return r ?: receive_one(fd, &b, sizeof(b));
 }

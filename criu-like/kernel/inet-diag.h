@@ -16,3 +16,9 @@ int inet_diag_shutdown(const struct inet_diag_question *q, uint32_t *ret);
  * yet: 0 and the bytes that it has received. -ENOENT: it is not.
  */
 int inet_diag_unaccepted(const struct nft_pair *p, uint32_t *ret_bytes);
+/*
+ * Ends what is left of a TCP connection between these addresses when nobody has a descriptor of it:
+ * it waits for its last packets, or for time to pass. 0; -ENOENT: there is none; or -errno.
+ */
+struct sockaddr;
+int inet_diag_end_orphan(const struct sockaddr *local, const struct sockaddr *peer);

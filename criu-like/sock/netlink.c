@@ -144,14 +144,18 @@ static int dump_groups(struct dump *d, struct fd_probe *p, Netlink *m)
 
 static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
+	struct socket_type type = { 0 };
 	Netlink *m = msg;
 	int r = look_at_protocol(d, p);
 
 	if (!r)
 		r = look_at_queue(d, p);
+	if (!r && !socket_type_of(p, &type))
+		return fail(-EPROTO, "descriptor %d: the kernel does not tell its socket's type",
+			    p->number);
 	m->inode = p->st.st_ino;
-	m->type = (uint32_t)socket_int(p->fd, SOL_SOCKET, SO_TYPE);
-	m->protocol = (uint32_t)socket_int(p->fd, SOL_SOCKET, SO_PROTOCOL);
+	m->type = (uint32_t)type.type;
+	m->protocol = (uint32_t)type.protocol;
 	m->uid = p->st.st_uid;
 	m->gid = p->st.st_gid;
 	p->key = arena_printf(&d->arena, "socket:[%" PRIu64 "]", m->inode);

@@ -103,15 +103,19 @@ static int dump(struct dump *d, struct fd_probe *p, void *msg)
 {
 	int events = socket_events(p, POLLIN);
 	struct packet_diag q;
+	struct socket_type type;
 	Packet *m = msg;
 	int r = events < 0 ? events : judge(d, p, &q);
 
 	if (r)
 		return r;
+	if (!socket_type_of(p, &type))
+		return fail(-EPROTO, "descriptor %d: the kernel does not tell its socket's type",
+			    p->number);
 	if (events & POLLIN && !q.rx.block_nr)
 		log_warn("descriptor %d: packets that wait on its socket are lost", p->number);
 	m->inode = p->st.st_ino;
-	m->type = (uint32_t)socket_int(p->fd, SOL_SOCKET, SO_TYPE);
+	m->type = (uint32_t)type.type;
 	m->protocol = q.protocol;
 	m->uid = p->st.st_uid;
 	m->gid = p->st.st_gid;

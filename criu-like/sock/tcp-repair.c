@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "core/net-guard.h"
 #include "kernel/descriptor.h"
+#include "kernel/inet-diag.h"
 #include "sock/socket-options.h"
 #include "sock/tcp-queue.h"
 #include "sock/tcp-segment.h"
@@ -324,31 +325,38 @@ static int fill_queues(int fd, const TcpConnection *c)
 	return r ? fail(r, "fill the send queue of a connection") : 0;
 }
 
-static int connect_to(int fd, const struct sockaddr *peer)
-{
-	size_t len = peer->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-						: sizeof(struct sockaddr_in6);
-	long r = sys(SYS_connect, fd, peer, len);
-
-	return r && r != -EINPROGRESS ? fail(r, "connect a restored socket") : 0;
-}
-
 struct ends {
 	const struct sockaddr *local, *peer;
 };
 
 /*
+ * When the tree was killed after an earlier restore, the kernel may still try to end its
+ * connections, or keep their addresses for a minute. Nobody has these; what they send is lost in
+ * the network lock.
+ */
+static int connect_to(int fd, const struct ends *e)
+{
+	size_t len = e->peer->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+						   : sizeof(struct sockaddr_in6);
+	long r = sys(SYS_connect, fd, e->peer, len);
+
+	if (r == -EADDRNOTAVAIL && !inet_diag_end_orphan(e->local, e->peer))
+		r = sys(SYS_connect, fd, e->peer, len);
+	return r && r != -EINPROGRESS ? fail(r, "connect a restored socket") : 0;
+}
+
+/*
  * What a segment may hold is computed at connect, from the largest one the peer takes, which the
  * kernel is told only afterwards. A program's own limit is known before; it ends at 32767.
  */
-static int connect_with_mss(int fd, const TcpConnection *c, const struct sockaddr *peer)
+static int connect_with_mss(int fd, const TcpConnection *c, const struct ends *e)
 {
 	int r = socket_set_int(fd, IPPROTO_TCP, TCP_MAXSEG,
 			       c->mss < MSS_MAX ? (int)c->mss : MSS_MAX);
 
 	if (r)
 		return fail(r, "set the segment size of a connection");
-	r = connect_to(fd, peer);
+	r = connect_to(fd, e);
 	if (!r)
 		r = socket_set_int(fd, IPPROTO_TCP, TCP_MAXSEG, 0);
 	return r;
@@ -440,7 +448,7 @@ static int check_state(int fd, uint32_t want)
 }
 
 /* The first packet is lost in the network lock, and sent again in time. */
-static int restore_connecting(int fd, const Tcp *m, const struct sockaddr *peer)
+static int restore_connecting(int fd, const Tcp *m, const struct ends *e)
 {
 	int r = set_start(fd, m);
 
@@ -448,7 +456,7 @@ static int restore_connecting(int fd, const Tcp *m, const struct sockaddr *peer)
 		r = tcp_repair_end(fd, false);
 	if (!r)
 		r = sys_fcntl(fd, F_SETFL, O_NONBLOCK);
-	return r ? fail(r, "connect a restored socket") : connect_to(fd, peer);
+	return r ? fail(r, "connect a restored socket") : connect_to(fd, e);
 }
 
 int tcp_repair_restore(int fd, const Tcp *m, const struct sockaddr *local,
@@ -458,10 +466,10 @@ int tcp_repair_restore(int fd, const Tcp *m, const struct sockaddr *local,
 	int r;
 
 	if (m->state == SYN_SENT)
-		return restore_connecting(fd, m, peer);
+		return restore_connecting(fd, m, &ends);
 	r = set_start(fd, m);
 	if (!r)
-		r = connect_with_mss(fd, m->connection, peer);
+		r = connect_with_mss(fd, m->connection, &ends);
 	if (!r)
 		r = set_agreed(fd, m->connection);
 	if (!r)

@@ -10,16 +10,13 @@
  * connections within the tree need none.
  *
  * No interface puts a connection into the queue of a listener. Those that nobody accepted are made
- * anew if the tree has the end that connected and that has not sent anything yet: it connects
- * again, from the same port, in the same order. Others are refused, or dropped on demand
- * (--skip-in-flight). Which SYNs a listener has answered is lost: the peers send them again.
+ * anew if the tree has the end that connected (tcp-waiting.c). Others are refused, or dropped on
+ * demand (--skip-in-flight). Which SYNs a listener has answered is lost: the peers send them again.
  */
 #include "tcp.pb-c.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <asm/ioctls.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -29,7 +26,6 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/time.h"
 #include "core/file/file.h"
 #include "core/net-lock.h"
 #include "core/refuse.h"
@@ -38,17 +34,19 @@
 #include "sock/socket-options.h"
 #include "sock/tcp-queue.h"
 #include "sock/tcp-repair.h"
+#include "sock/tcp-waiting.h"
 
 enum {
 	MPTCP_PROTOCOL = 262,
-	STATE_ESTABLISHED = 1,
-	STATE_SYN_SENT,
+	STATE_SYN_SENT = 2,
 	STATE_SYN_RECV,
 	STATE_CLOSED = 7,
 	STATE_LISTEN = 10,
 	STATE_CLOSING
 };
 enum { SHUT_RECEIVE = 1, SHUT_ALL = 2 };
+
+extern const struct fd_kind kind_tcp;
 
 static bool match(struct dump *d, struct fd_probe *p)
 {
@@ -89,8 +87,8 @@ static bool has_packets(uint32_t state)
 	return state != STATE_CLOSED && state != STATE_LISTEN;
 }
 
-/* What needs the promise of the operator, or cannot be. */
-static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
+/* What needs the promise of the operator, or cannot be. `moving`: nothing is stopped yet. */
+static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state, bool moving)
 {
 	struct nft_pair pair;
 	InetName *peer = NULL;
@@ -109,16 +107,17 @@ static int refuse_connection(struct dump *d, struct fd_probe *p, uint32_t state)
 	if (d->opt->tcp_established)
 		return 0;
 	if (!connection_pair(p->fd, &pair) &&
-	    (net_lock_inside(d, &pair) || net_lock_waits(d, &pair, &bytes)))
+	    (net_lock_inside(d, &pair) || net_lock_waits(d, &pair, &bytes) ||
+	     (moving && !net_lock_outside(d, &pair))))
 		return 0;
 	r = peer_of(d, p, &peer);
 	if (r)
 		return r;
-	return fd_refuse(d, p,
-			 arena_printf(&d->arena, "it is connected with %s outside of the tree",
-				      peer ? inet_text(&d->arena, peer) : "somebody"),
-			 "--tcp-established keeps the connection (it waits for the restore), "
-			 "--tcp-close gives it up");
+	return fd_refuse_now(d, p,
+			     arena_printf(&d->arena, "it is connected with %s outside of the tree",
+					  peer ? inet_text(&d->arena, peer) : "somebody"),
+			     "--tcp-established keeps the connection (it waits for the restore), "
+			     "--tcp-close gives it up");
 }
 
 static int look(struct dump *d, struct fd_probe *p)
@@ -126,7 +125,7 @@ static int look(struct dump *d, struct fd_probe *p)
 	struct tcp_info info = { 0 };
 	int r = ask(p, &info);
 
-	return r ? r : refuse_connection(d, p, info.tcpi_state);
+	return r ? r : refuse_connection(d, p, info.tcpi_state, true);
 }
 
 static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_info *info, Tcp *m)
@@ -138,12 +137,13 @@ static int dump_listener(struct dump *d, struct fd_probe *p, const struct tcp_in
 	if (!info->tcpi_unacked || d->opt->skip_in_flight)
 		return 0;
 	if (net_lock_waiting(d, htons((uint16_t)m->inet->local->port)) == info->tcpi_unacked)
-		return 0;
-	return fd_refuse(d, p,
-			 arena_printf(&d->arena,
-				      "%u connections wait to be accepted, not all from the tree",
-				      info->tcpi_unacked),
-			 "accept them before the dump; --skip-in-flight drops them");
+		return d->opt->leave_running || d->opt->leave_stopped ? 0
+								      : fd_keep(d, p, &kind_tcp, m);
+	return fd_refuse_now(
+		d, p,
+		arena_printf(&d->arena, "%u connections wait to be accepted, not all from the tree",
+			     info->tcpi_unacked),
+		"accept them before the dump; --skip-in-flight drops them");
 }
 
 /* Reading was shut down by the program, if not by the end of the stream or of all. */
@@ -177,31 +177,9 @@ static void forget(Tcp *m)
 	m->inet->local = m->inet->peer = NULL;
 }
 
-/* 1: the other end waits to be accepted, and the connection can be made again; 0: it does not. */
-static int look_at_waiting(struct dump *d, struct fd_probe *p, const struct nft_pair *pair, Tcp *m)
-{
-	struct tcp_info info = { 0 };
-	uint32_t bytes = 0;
-	int unread = 0, unsent = 0, r;
-
-	if (!net_lock_waits(d, pair, &bytes))
-		return 0;
-	r = ask(p, &info) ?: sys_ioctl(p->fd, SIOCINQ, &unread);
-	r = r ?: sys_ioctl(p->fd, SIOCOUTQ, &unsent);
-	if (r)
-		return fail(r, "descriptor %d: look at a connection", p->number);
-	if (bytes || unread || unsent || m->state != STATE_ESTABLISHED)
-		return fd_refuse(d, p, "bytes or its end wait at the other end to be accepted",
-				 "accept the connection before the dump; --skip-in-flight drops it "
-				 "(with --tcp-established)");
-	m->has_waits_since_ms = true;
-	m->waits_since_ms = time_now_ns() / 1000000 - info.tcpi_last_ack_recv;
-	return 1;
-}
-
 static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 {
-	int r = refuse_connection(d, p, m->state);
+	int r = refuse_connection(d, p, m->state, false);
 	struct nft_pair pair;
 
 	if (r)
@@ -218,7 +196,7 @@ static int dump_connection(struct dump *d, struct fd_probe *p, Tcp *m)
 		if (!net_lock_covers(d, &pair))
 			return fd_refuse(d, p, "this connection is in the queue of a socket only",
 					 "receive its descriptor before the dump");
-		r = look_at_waiting(d, p, &pair, m);
+		r = tcp_waiting_dump(d, p, &pair, m);
 		if (r < 0)
 			return r;
 	}
@@ -287,7 +265,7 @@ static int check(const struct fd_obj *o, const Tcp *m)
 		   (i->protocol == MPTCP_PROTOCOL && !has_packets(m->state)));
 
 	if (!ok || (m->state == STATE_LISTEN) != m->has_backlog ||
-	    (m->has_waits_since_ms && (m->state != STATE_ESTABLISHED || !i->peer)) ||
+	    (m->has_waits_since_ms && (!tcp_waiting_state(m->state) || !i->peer)) ||
 	    (has_packets(m->state) && !m->connection))
 		return fail(-EPROTO, "image 'tcp': description %" PRIu32 " is in no possible state",
 			    o->id);
@@ -310,7 +288,9 @@ static int plan(struct restore *r, struct fd_obj *o)
 		o->shared = true; /* the coordinator has the page stores open */
 	}
 	e = inet_plan(r, o, m->inet);
-	if (!e && has_packets(m->state) && !m->has_waits_since_ms)
+	if (!e && m->has_waits_since_ms)
+		return tcp_waiting_plan(r, o);
+	if (!e && has_packets(m->state))
 		want_lock(r, m->inet);
 	return e;
 }
@@ -325,54 +305,6 @@ static uint64_t group(const void *msg)
 	return inet_port_key(m->inet);
 }
 
-static bool waits(const struct fd_obj *o)
-{
-	return ((const Tcp *)o->msg)->has_waits_since_ms;
-}
-
-static bool has_queue(const struct fd_obj *o)
-{
-	const Tcp *m = o->msg;
-
-	return m->state == STATE_LISTEN && m->waiting;
-}
-
-static bool is_later(const struct fd_obj *a, const struct fd_obj *b)
-{
-	const Tcp *x = a->msg, *y = b->msg;
-
-	return x->waits_since_ms != y->waits_since_ms ? x->waits_since_ms > y->waits_since_ms
-						      : a->id > b->id;
-}
-
-/* Those that connect again do so one after the other, when all that listens does. */
-static int plan_waiting(struct restore *r, struct fd_obj **member, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct fd_obj *before = NULL, *o = member[i];
-		bool listens = false;
-
-		if (!waits(o))
-			continue;
-		for (size_t k = 0; k < n; k++) {
-			if (waits(member[k]) && is_later(o, member[k]) &&
-			    (!before || is_later(member[k], before)))
-				before = member[k];
-			if (!has_queue(member[k]))
-				continue;
-			listens = member[k]->shared = true;
-			*vec_push(&r->arena, &o->needs) = member[k];
-		}
-		if (!listens)
-			return fail(-EPROTO, "image 'tcp': nobody listens for description %" PRIu32,
-				    o->id);
-		if (before)
-			*vec_push(&r->arena, &o->needs) = before;
-		o->shared = true;
-	}
-	return 0;
-}
-
 /*
  * Sockets of one port. A connection leaves repair mode for a moment while its unsent bytes are
  * written, and then others could not be bound: it is made before the fork.
@@ -381,7 +313,7 @@ static int plan_group(struct restore *r, struct fd_obj **member, size_t n)
 {
 	Inet **bound = arena_array(&r->arena, Inet *, n);
 	size_t k = 0;
-	int e = plan_waiting(r, member, n);
+	int e = tcp_waiting_order(r, member, n);
 
 	for (size_t i = 0; i < n && !e; i++) {
 		const Tcp *m = member[i]->msg;
@@ -418,16 +350,10 @@ static int fill_connection(struct opener *o, int fd, const Tcp *m)
 	return r;
 }
 
-/* It is a real one, by packets that no lock stops. */
-static int connect_again(int fd, const Tcp *m)
+static int make_connection(struct opener *o, int fd, const struct fd_obj *obj)
 {
-	int r = tcp_repair_end(fd, false);
-
-	return r ? fail(r, "connect a restored socket") : inet_connect(fd, m->inet);
-}
-
-static int make_connection(struct opener *o, int fd, const Tcp *m)
-{
+	const Tcp *m = obj->msg;
+	/* What the ends agree upon depends on it. */
 	int r = m->has_waits_since_ms ? 0 : socket_buffers_enlarge(fd);
 
 	if (r)
@@ -438,12 +364,13 @@ static int make_connection(struct opener *o, int fd, const Tcp *m)
 	r = inet_bind(fd, m->inet);
 	if (r)
 		return r;
-	return m->has_waits_since_ms ? connect_again(fd, m) : fill_connection(o, fd, m);
+	return m->has_waits_since_ms ? tcp_waiting_connect(fd, obj) : fill_connection(o, fd, m);
 }
 
-static int make_socket(struct opener *o, int fd, const Tcp *m)
+static int make_socket(struct opener *o, int fd, const struct fd_obj *obj)
 {
-	int r = m->connection ? make_connection(o, fd, m) : inet_bind(fd, m->inet);
+	const Tcp *m = obj->msg;
+	int r = m->connection ? make_connection(o, fd, obj) : inet_bind(fd, m->inet);
 
 	if (!r && m->state == STATE_LISTEN) {
 		r = (int)sys(SYS_listen, fd, m->backlog);
@@ -463,7 +390,7 @@ static int open_fd(struct opener *o, const struct fd_obj *obj)
 {
 	const Tcp *m = obj->msg;
 	_close_ int fd = inet_make(m->inet);
-	int r = fd < 0 ? fd : make_socket(o, fd, m);
+	int r = fd < 0 ? fd : make_socket(o, fd, obj);
 
 	if (!r)
 		r = inet_complete(fd, m->inet, obj->ofd);
@@ -512,6 +439,7 @@ const struct fd_kind kind_tcp = { .name = "tcp",
 				  .match = match,
 				  .look = look,
 				  .dump = dump,
+				  .after = tcp_waiting_after,
 				  .plan = plan,
 				  .group = group,
 				  .plan_group = plan_group,

@@ -37,6 +37,7 @@ struct records {
 	Netlink netlink;
 	uint32_t netlink_group;
 	Packet packet;
+	PacketRing ring;
 	PacketMember packet_member, *packet_members[1];
 	Socket socket;
 };
@@ -190,6 +191,35 @@ static void packet_address(struct records *k)
 {
 	k->packet_member.address.len = 33;
 }
+static void ring_of(struct records *k, uint32_t block_size, uint32_t frame_nr)
+{
+	packet_ring__init(&k->ring);
+	k->ring.block_size = block_size;
+	k->ring.block_nr = 2;
+	k->ring.frame_size = 2048;
+	k->ring.frame_nr = frame_nr;
+	k->packet.rx = &k->ring;
+	k->packet.protocol = 3;
+	k->packet.has_content = 1;
+}
+static void ring_size(struct records *k)
+{
+	ring_of(k, 1U << 31, 1U << 21);
+}
+static void ring_frames(struct records *k)
+{
+	ring_of(k, 4096, 5);
+}
+static void ring_head(struct records *k)
+{
+	ring_of(k, 4096, 4);
+	k->ring.head = 4;
+}
+static void ring_version(struct records *k)
+{
+	ring_of(k, 4096, 4);
+	k->ring.has_retire_ms = 1;
+}
 static void packet_count(struct records *k)
 {
 	k->packet_member.count = 1 << 30;
@@ -231,6 +261,10 @@ static const struct {
 	{ "packet", OF(packet), none, 0 },
 	{ "an address of 33 bytes", OF(packet), packet_address, -EPROTO },
 	{ "joined without end", OF(packet), packet_count, -EPROTO },
+	{ "a ring of 4 GiB", OF(packet), ring_size, -EPROTO },
+	{ "a ring of too many frames", OF(packet), ring_frames, -EPROTO },
+	{ "the kernel behind its ring", OF(packet), ring_head, -EPROTO },
+	{ "a ring of another version", OF(packet), ring_version, -EPROTO },
 	{ "vsock", OF(socket), none, 0 },
 	{ "unix as any socket", OF(socket), socket_family, -EPROTO },
 };

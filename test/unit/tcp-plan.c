@@ -122,6 +122,11 @@ static void more_unsent(struct record *k)
 {
 	k->connection.unsent = 1;
 }
+static void waiting_closed(struct record *k)
+{
+	k->tcp.has_waits_since_ms = 1;
+	k->tcp.state = TCP_CLOSE_WAIT;
+}
 static void long_queue(struct record *k)
 {
 	k->connection.has_content = 1;
@@ -175,6 +180,7 @@ static const struct {
 	{ "no windows", no_window, -EPROTO, false },
 	{ "no segment size", no_mss, -EPROTO, false },
 	{ "more unsent than there is", more_unsent, -EPROTO, false },
+	{ "waits to be accepted, and was closed", waiting_closed, -EPROTO, false },
 	{ "a queue longer than any", long_queue, -EPROTO, false },
 	{ "bytes at two places", bytes_twice, -EPROTO, false },
 	{ "windows scaled at one end", half_scale, -EPROTO, false },

@@ -72,6 +72,16 @@ int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char
 		       : refuse(&d->blockers, p->task->pid, fd_text(d, p), reason, remedy);
 }
 
+int fd_refuse_now(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy)
+{
+	size_t before = d->blockers.list.n;
+	int r = fd_refuse(d, p, reason, remedy);
+
+	if (d->blockers.list.n > before)
+		d->blockers.list.v[before].passing = true;
+	return r;
+}
+
 void files_space_init(struct dump *d)
 {
 	struct file_space *f = d->files = arena_new(&d->arena, struct file_space);

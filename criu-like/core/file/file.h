@@ -51,6 +51,8 @@ int fd_describe(struct dump *d, struct fd_probe *p, FileRef **ret);
 enum fd_policy fd_policy_of(const struct dump *d, const char *link);
 /* refuse() for this descriptor, or nothing but its result if the operator gave it up. */
 int fd_refuse(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
+/* The same for what comes and goes while a program works: the dump begins anew a few times. */
+int fd_refuse_now(struct dump *d, struct fd_probe *p, const char *reason, const char *remedy);
 
 /* A copy of a descriptor that stays open until the tree is dead: for `after`. */
 struct fd_kept {

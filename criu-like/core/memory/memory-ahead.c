@@ -23,9 +23,9 @@
 #include "kernel/sys.h"
 
 enum {
-	VMAS = 4096,
-	REGIONS = 512,
-	PAGES = 8192,
+	VMAS = 65536,
+	REGIONS = 32768,
+	PAGES = 65536,
 	GAP_PAGES = 128, /* entries in between are cheaper than one more call */
 	RUN_BYTES = 64 << 10, /* longer ones are data: not compared */
 	BATCH_BYTES = 1 << 20,
@@ -207,7 +207,7 @@ static int look_at_pages(struct look *l)
 		return n < 0 ? n : -ENOSPC;
 	l->out.n_region = (size_t)n;
 	r = look_at_entries(l, pagemap);
-	if (!r)
+	if (!r && l->job->argument)
 		look_at_content(l);
 	return r;
 }

@@ -27,7 +27,7 @@ struct ahead {
 		*page; /* one after the other, of all regions that are ahead_small() */
 };
 
-/* The helper's part; the argument is the seed of the digests. */
+/* The helper's part; the argument is the seed of the digests, 0: nobody needs any. */
 long memory_ahead_look(const struct read_ahead_job *j);
 
 /* Whether its pages are told one by one; with huge ones among them none are. */

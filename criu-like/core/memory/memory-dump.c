@@ -56,11 +56,14 @@ void memory_read_ahead(struct dump *d)
 {
 	pid_t *pid = arena_array(&d->arena, pid_t, d->tree.task.n);
 	uint64_t *seed = &memory_state(d)->seed;
+	size_t n = 0;
 
-	vec_foreach(t, &d->tree.task)
+	vec_foreach(t, &d->tree.task) {
 		pid[(*t)->index] = owns_mm(*t) ? task_main(*t)->tid : 0;
+		n += owns_mm(*t);
+	}
 	if (d->ahead && sys(SYS_getrandom, seed, sizeof(*seed), 0) == sizeof(*seed))
-		read_ahead_go(d->ahead, pid, d->tree.task.n, *seed);
+		read_ahead_go(d->ahead, pid, d->tree.task.n, n > 1 ? *seed : 0);
 }
 
 static int read_vmas(struct dump *d, const struct task *t, struct mm *m)

@@ -45,9 +45,12 @@ enum {
 	FEW_THREADS = 64,
 	AT_ONCE = 16,
 	ATTEMPTS = 16,
-	ANSWER_NS = 40000000, /* for the answers of the kernel to be read, the others stopped ... */
-	ANSWER_ALL_NS = 1000000000, /* ... and with everybody running in between */
-	PAUSE_NS = 130000,
+	/* For answers of the kernel to be read: the others stopped; with all running between. */
+	ANSWER_NS = 300000000,
+	ANSWER_PAUSE_NS = 20000000,
+	ANSWER_ALL_NS = 2000000000,
+	PAUSE_NS = 60000,
+	PAUSE_MAX_NS = 12000000,
 };
 
 /*
@@ -560,7 +563,8 @@ static int collect_readers(struct dump *d)
 		size_t from = 0;
 
 		wait_a_moment(step);
-		step += step / 4; /* programs have rhythms of their own */
+		/* Programs have rhythms of their own. */
+		step = step < PAUSE_MAX_NS ? step + step / 2 : PAUSE_NS;
 		r = stop_attached(d, &from);
 		while (r >= 0 && (r = pass(d)) > 0)
 			;
@@ -719,7 +723,7 @@ int victim_freeze(struct dump *d)
 	while (r >= 0 && unread && time_now_ns() < until) {
 		r = victim_release(d, VICTIM_RESUME);
 		d->tree = (struct tree){ 0 };
-		wait_a_moment(ANSWER_NS);
+		wait_a_moment(ANSWER_PAUSE_NS);
 		r = r < 0 ? r : freeze(d, &unread);
 	}
 	if (r < 0)
