@@ -30,9 +30,10 @@
 #include "core/stop/share.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
+#include "kernel/status-ahead.h"
 #include "kernel/sys.h"
 
-enum { MANY_PROCESSES = 16, MANY_THREADS = 256 };
+enum { MANY_PROCESSES = 16, MANY_THREADS = 256, STATUS_ROUNDS = 2 };
 enum { PROCESS_BYTES = 34 << 10, THREAD_BYTES = 28 << 10, MOST_BYTES = 192 << 20 };
 enum { STOP = 1, ATTEMPTS = 10, PAUSE_NS = 20000000 };
 
@@ -102,6 +103,7 @@ static void look_ahead(struct dump *d)
 		return;
 	share_look(d);
 	d->ahead = read_ahead_new(d->seen.n, AHEAD_EXPECTED_BYTES, memory_ahead_look);
+	d->statuses = status_ahead_new(STATUS_ROUNDS * d->seen_threads + MANY_THREADS);
 	arena_prepare(&d->arena, need < MOST_BYTES ? need : MOST_BYTES);
 }
 
@@ -263,6 +265,7 @@ static int attempt(const struct dump_options *opt, uint64_t deadline, bool patie
 	if (!r && opt->show_stats)
 		statistics_print(&d->stats, stdout);
 	read_ahead_free(d->ahead);
+	status_ahead_free(d->statuses);
 	if (d->set)
 		image_set_close(d->set);
 	arena_deinit(&d->arena);

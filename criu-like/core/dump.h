@@ -36,6 +36,7 @@ struct rings; /* core/file/ring.h */
 struct net_guard; /* core/net-guard.c */
 struct net_lock; /* core/net-lock.c */
 struct read_ahead; /* kernel/read-ahead.h */
+struct status_ahead; /* kernel/status-ahead.h */
 struct share_guess; /* core/stop/share.c: who shared nothing before the stop */
 struct sleeps; /* core/stop/sleep.c: since when threads sleep */
 struct task_records; /* core/task-kinds.h */
@@ -65,6 +66,7 @@ struct dump {
 	struct share_guess *share_guess; /* NULL: nobody looked */
 	struct sleeps *sleeps; /* NULL: none known */
 	struct read_ahead *ahead; /* smaps of many processes; NULL: read when needed */
+	struct status_ahead *statuses; /* of many threads; NULL: as above */
 	struct rings *rings; /* NULL: none met */
 	struct journal *journal;
 	struct tty_tree *ttys;

@@ -130,3 +130,15 @@ int own_open_path(int dirfd, const char *name)
 {
 	return (int)sys(SYS_openat, dirfd, name, O_PATH | O_CLOEXEC, 0);
 }
+
+bool own_other_cpus(void)
+{
+	uint64_t mask[128] = { 0 };
+	int n = 0;
+
+	if (sys(SYS_sched_getaffinity, 0, sizeof(mask), mask) <= 0)
+		return false;
+	for (size_t i = 0; i < sizeof(mask) / sizeof(*mask); i++)
+		n += __builtin_popcountll(mask[i]);
+	return n > 1;
+}

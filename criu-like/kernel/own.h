@@ -30,6 +30,7 @@ int own_no_new_privs(void);
 int own_securebits(void);
 /* The bounding set, as far as this kernel knows capabilities. */
 uint64_t own_bounding(void);
+bool own_other_cpus(void); /* it may run on more than one */
 bool own_knows_capability(int cap); /* this kernel does; they have no gaps */
 static inline int sys_fchdir(int fd)
 {

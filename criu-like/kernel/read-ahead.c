@@ -24,6 +24,7 @@
 
 #include "base/fault.h"
 #include "kernel/clone.h"
+#include "kernel/own.h"
 #include "kernel/sys.h"
 
 #ifndef MADV_POPULATE_WRITE /* 5.14 */
@@ -145,18 +146,6 @@ static _Noreturn void help(struct read_ahead *a, pid_t caller, size_t expected)
 	} while (true);
 }
 
-static bool other_cpus(void)
-{
-	uint64_t mask[128] = { 0 };
-	int n = 0;
-
-	if (sys(SYS_sched_getaffinity, 0, sizeof(mask), mask) <= 0)
-		return false;
-	for (size_t i = 0; i < sizeof(mask) / sizeof(*mask); i++)
-		n += __builtin_popcountll(mask[i]);
-	return n > 1;
-}
-
 struct read_ahead *read_ahead_new(size_t n, size_t each, read_ahead_fn *look)
 {
 	size_t size = results_at(n) + RESULT_BYTES;
@@ -165,7 +154,7 @@ struct read_ahead *read_ahead_new(size_t n, size_t each, read_ahead_fn *look)
 	struct read_ahead *a;
 	long r;
 
-	if (fault_armed() || !other_cpus()) /* counted calls must not depend on a race */
+	if (fault_armed() || !own_other_cpus()) /* counted calls must not depend on a race */
 		return NULL;
 	r = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -4,9 +4,11 @@
  * Three things stand there only. Close-on-exec belongs to the number, not to the description: the
  * task is asked for it, one fcntl(2) for each number within the program that it runs anyway. Lines
  * of kinds without a file system behind them: those kinds read fdinfo always. Locks: /proc/locks
- * lists the files that have any, of all processes; but a reader outside the initial pid namespace
- * does not see locks whose setter is gone, so there, and on file systems that number inodes in
- * another way for locks, every regular file is taken for one with locks.
+ * lists the files that have any, of all processes. For its reader the kernel waits until no cpu can
+ * be in the middle of a lock any more (5 to 15 ms), so with few descriptors every regular file is
+ * taken for one with locks, and its fdinfo is read. So it is on file systems that number inodes in
+ * another way for locks, and for a tool outside the initial pid namespace, which would not see
+ * locks whose setter is gone.
  */
 #include <errno.h>
 #include <linux/magic.h>
@@ -23,6 +25,7 @@ enum {
 	ASK_MAX = 30000, /* numbers in one program: slots are few */
 	PID_NAMESPACE = 2,
 	COPIES_MAX = 8192,
+	FEW = 1000, /* descriptors that are read faster than /proc/locks */
 };
 static const uint64_t initial_pid_namespace = 0xeffffffcu; /* linux/proc_ns.h, not exported */
 
@@ -131,12 +134,32 @@ int files_ask(struct dump *d, struct prog *p, const struct thread *t)
 	return 0;
 }
 
+static bool few_descriptors(const struct dump *d)
+{
+	size_t n = 0;
+
+	vec_foreach(t, &d->tree.task)
+	{
+		const struct proc_list *number = (*t)->files == (*t)->index
+							 ? map_get(&d->files->open, (*t)->files, 0)
+							 : NULL;
+
+		n += number ? number->n : 0;
+	}
+	return n <= FEW;
+}
+
 int quick_start(struct dump *d)
 {
 	struct file_space *f = d->files;
 	struct fdinfo_lock l;
 	struct span text;
-	int r = io_slurp_at(&d->arena, AT_FDCWD, "/proc/locks", &text);
+	int r;
+
+	f->lock_anywhere = few_descriptors(d);
+	if (f->lock_anywhere)
+		return 0;
+	r = io_slurp_at(&d->arena, AT_FDCWD, "/proc/locks", &text);
 
 	f->lock_anywhere = r || d->ns[PID_NAMESPACE] != initial_pid_namespace;
 	if (f->lock_anywhere)

@@ -31,6 +31,7 @@
 #include "core/stop/victim.h"
 #include "kernel/proc-stat.h"
 #include "kernel/proc-status.h"
+#include "kernel/status-ahead.h"
 #include "kernel/sys.h"
 #include "kernel/task-list.h"
 
@@ -247,6 +248,7 @@ static int await(struct dump *d, struct victim_thread *v)
 				return r;
 		}
 		v->status = NULL;
+		v->ahead = 0;
 		r = v->gone ? 0 : restart_repair(d, v);
 	} while (r == -ESRCH && time_now_ns() < d->victims->deadline_ns); /* killed, or an exec */
 	return r == -ESRCH ? fail(r, "task %d: registers of thread %d", v->task->pid, v->tid) : r;
@@ -476,6 +478,17 @@ static int stop_level(struct dump *d, size_t from)
 	return r;
 }
 
+/* All that is known is stopped: should this pass find nothing new, then that is everything. */
+static void read_statuses_ahead(struct dump *d)
+{
+	status_ahead_forget(d->statuses);
+	vec_foreach(v, &d->victims->thread)
+		if (!(*v)->gone)
+			(*v)->ahead =
+				status_ahead_add(d->statuses, (*v)->task->pid, (*v)->tid);
+	status_ahead_go(d->statuses);
+}
+
 /* One walk over the tree; yields whether it found a process that was not known. */
 static int pass(struct dump *d)
 {
@@ -483,6 +496,7 @@ static int pass(struct dump *d)
 	size_t before = vt->task.n, done = 0, level;
 	int r = 0;
 
+	read_statuses_ahead(d);
 	vec_foreach(t, &vt->task)
 		(*t)->reached = *t == vt->task.v[0];
 	while (done < vt->task.n) {
@@ -619,20 +633,30 @@ static int capture(struct dump *d, struct victim_thread *v, char *xstate)
 	r = trace_get_sigmask(v->tid, &t->regs.sigmask);
 	if (r < 0)
 		return fail(r, "task %d: signal mask of thread %d", v->task->pid, v->tid);
-	r = stopped_status(d, v, &t->status);
-	return r < 0 ? r : restart_image(d, v);
+	return restart_image(d, v);
 }
 
 static int capture_all(struct dump *d)
 {
 	char xstate[XSTATE_MAX];
-	bool filtered = false;
 	int r = 0;
+
+	vec_foreach(t, &d->tree.thread)
+		if (!(*t)->dead && r >= 0)
+			r = capture(d, (*t)->victim, xstate);
+	return r;
+}
+
+/* The rest, as late as possible: a helper may be reading. Filters must not meet our programs. */
+static int take_statuses(struct dump *d)
+{
+	bool filtered = false;
+	int r;
 
 	vec_foreach(t, &d->tree.thread) {
 		if ((*t)->dead)
 			continue;
-		r = capture(d, (*t)->victim, xstate);
+		r = stopped_status(d, (*t)->victim, &(*t)->status);
 		if (r < 0)
 			return r;
 		filtered |= (*t)->status->seccomp != 0;
@@ -706,6 +730,7 @@ static int freeze(struct dump *d, bool *ret_unread)
 	d->victims->in_mm = arena_array(&d->arena, struct victim_thread *, d->tree.task.n);
 	r = capture_all(d);
 	r = r < 0 ? r : share_number(d);
+	r = r < 0 ? r : take_statuses(d);
 	if (r < 0)
 		return r;
 	number_address_spaces(d);

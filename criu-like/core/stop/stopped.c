@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "kernel/proc-stat.h"
 #include "kernel/proc-status.h"
+#include "kernel/status-ahead.h"
 #include "kernel/sys.h"
 
 enum { YIELDS = 12 }; /* each one hands a slice to whoever else wants the cpu */
@@ -96,7 +97,9 @@ int stopped_look(struct dump *d, struct victim_thread *v)
 	if (v->status)
 		return 0;
 	(void)snprintf(path, sizeof(path), "task/%d/status", v->tid); /* always fits */
-	r = io_slurp_record(&d->arena, v->task->proc_fd, path, &text);
+	r = status_ahead_take(d->statuses, v->ahead, &text)
+		    ? 0
+		    : io_slurp_record(&d->arena, v->task->proc_fd, path, &text);
 	if (r < 0)
 		return r;
 	s = arena_new(&d->arena, struct proc_status);

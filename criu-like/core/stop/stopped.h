@@ -86,6 +86,7 @@ struct victim_thread {
 	uint64_t slept_ns; /* in the call that the stop interrupted, at least; 0: not known */
 	int64_t sleep_call; /* which one; -1: not known */
 	const struct proc_status *status; /* read after the stop */
+	uint32_t ahead; /* its place among those that are read ahead; 0: none */
 };
 
 /* A process while the tree is being collected. */
