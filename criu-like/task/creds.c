@@ -6,20 +6,25 @@
  * bounding set, secure bits, the final sets (they keep the ambient one), no_new_privs.
  *
  * setfsuid and setfsgid report nothing, so they are asked back. The bounding set is only touched
- * with CAP_SETPCAP; a tool without it restores tasks whose bounding set is its own.
+ * with CAP_SETPCAP; a tool without it restores tasks whose bounding set is its own. A task that has
+ * all of it from the tool anyway sets nothing.
  */
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "core/kind.h"
+#include "core/task-kinds.h"
 #include "creds.pb-c.h"
 #include "kernel/own.h"
 #include "kernel/proc-status.h"
 
 enum { IDS = 4, GROUPS_MAX = 65536, CAPS = 64, SECUREBITS_KNOWN = 0xff };
+extern const struct task_kind kind_creds;
 
 static int ask(struct dump *d, struct prog *p, const struct thread *t, void *answers)
 {
@@ -162,13 +167,53 @@ static void set_ambient(struct prog *p, const Creds *m)
 			prog_call(p, SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
 }
 
+/* What every task has from the tool. */
+struct own {
+	bool asked, simple;
+	struct proc_status status;
+};
+
+/*
+ * Simple: root with all that it may have in use. A task that takes on other ids for a moment (the
+ * owner of a signal) has the same behind it.
+ */
+static void ask_own(struct restore *r, struct own *o)
+{
+	struct proc_status *s = &o->status;
+	struct span text;
+
+	o->asked = true;
+	if (io_slurp_at(&r->arena, AT_FDCWD, "/proc/self/status", &text) < 0 ||
+	    proc_status_parse(&r->arena, text, s))
+		return; /* then everything is set */
+	o->simple = !s->uid[0] && !s->uid[1] && !s->uid[2] && !s->uid[3] &&
+		    s->gid[3] == s->gid[1] && s->cap_eff == s->cap_prm && !s->cap_amb &&
+		    !s->no_new_privs && !own_securebits();
+}
+
+/* Nothing has to be set. */
+static bool has_them(struct restore *r, const Creds *m)
+{
+	struct own *o = task_kinds_memo(r, &kind_creds, sizeof(*o));
+	const struct proc_status *s = &o->status;
+
+	if (!o->asked)
+		ask_own(r, o);
+	return o->simple && !m->securebits && !m->no_new_privs && !m->ambient &&
+	       m->effective == s->cap_eff && m->permitted == s->cap_prm &&
+	       m->inheritable == s->cap_inh && m->bounding == s->cap_bnd &&
+	       m->n_group == s->n_groups && !memcmp(m->uid, s->uid, sizeof(s->uid)) &&
+	       !memcmp(m->gid, s->gid, sizeof(s->gid)) &&
+	       (!m->n_group || !memcmp(m->group, s->groups, m->n_group * sizeof(*m->group)));
+}
+
 static int stage(struct prog *p, const struct stage_at *at, const void *msg)
 {
 	const Creds *m = msg;
 	uint64_t own[3] = { 0 }, keep;
 	int n;
 
-	if (at->stage != STAGE_CREDS)
+	if (at->stage != STAGE_CREDS || has_them(at->r, m))
 		return 0;
 	n = own_capabilities(own);
 	if (n)
