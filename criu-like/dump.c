@@ -26,6 +26,7 @@
 #include "core/statistics.h"
 #include "core/task-kinds.h"
 #include "core/tree-image.h"
+#include "core/stop/restart.h"
 #include "core/stop/share.h"
 #include "core/stop/victim.h"
 #include "core/world.h"
@@ -180,8 +181,10 @@ static int save_memory(void *c)
 static int write_rest(void *c)
 {
 	struct dump *d = c;
-	int r = tree_dump(d);
+	int r;
 
+	restart_settle(d);
+	r = tree_dump(d);
 	r = r ?: inode_dump_finish(d);
 	return with_blockers(d, r);
 }

@@ -34,6 +34,7 @@
 	X(brk)             \
 	X(mm_flags)        \
 	X(user_dispatch)   \
+	X(sem_undo)        \
 	X(posix_timers)    \
 	X(itimers)
 

@@ -10,7 +10,7 @@ $(BUILD)/test/unit/%.pb-c.o: $(BUILD)/test/unit/%.pb-c.c
 # The parser of the command line is a part of the tool, not of the library.
 $(BUILD)/test/unit/options: $(BUILD)/criu-like/options.o $(BUILD)/criu-like/option-table.o
 # What asks the engine of files about a name needs its kinds.
-$(BUILD)/test/unit/file-watch: $(BUILD)/criu-like/kinds.o
+$(BUILD)/test/unit/file-watch $(BUILD)/test/unit/undo-plan: $(BUILD)/criu-like/kinds.o
 $(BUILD)/test/unit/%: test/unit/%.c $(UNIT_PROTO_O) $(BUILD)/libtorpor.a
 	$(CC) $(CFLAGS) -iquote $(BUILD)/test/unit -iquote test/unit -MF $@.d -o $@ $(filter %.c %.o,$^) $(filter %.a,$^) $(LIBS)
 
@@ -63,9 +63,10 @@ $(BUILD)/test/lib/%.o: test/lib/%.c
 # Bodies and units share the pattern build/test/<dir>/NAME: only the listed bodies are made this way.
 $(TEST_BODIES): $(BUILD)/test/%: test/%.c $(TEST_LIB_O)
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) $(TEST_STATIC) -MF $@.d -o $@ $< $(TEST_LIB_O) -lpthread
+	$(CC) $(TEST_CFLAGS) $(TEST_STATIC) -MF $@.d -o $@ $< $(TEST_LIB_O) $(TEST_LIBS) -lpthread
 
 $(BUILD)/test/task/counter: TEST_STATIC := -static
+$(BUILD)/test/notify/liburing: TEST_LIBS := -luring
 
 .PHONY: bodies
 bodies: $(TEST_BODIES)

@@ -109,6 +109,8 @@ static size_t next_size(const struct arena_chunk *c)
 {
 	size_t size = c ? 2 * (c->size + sizeof(*c)) : CHUNK_BYTES;
 
+	if (BY_MALLOC)
+		return CHUNK_BYTES;
 	return (size < MOST_BYTES ? size : MOST_BYTES) - sizeof(*c);
 }
 

@@ -104,7 +104,8 @@ int btf_find(const struct btf *b, uint32_t kind, const char *name)
 }
 
 /* Bytes from the start of this structure, or -ENOENT. */
-static int member_of(const struct btf *b, uint32_t id, const char *name, int depth)
+static int member_of(const struct btf *b, uint32_t id, const char *name, int depth,
+		     uint32_t *ret_type)
 {
 	const struct btf_type *t = type_at(b, id);
 	const struct btf_member *m = t ? (const void *)(t + 1) : NULL;
@@ -117,10 +118,13 @@ static int member_of(const struct btf *b, uint32_t id, const char *name, int dep
 							: m[i].offset;
 		int inner;
 
-		if (m[i].name_off && is_named(b, m[i].name_off, name))
+		if (m[i].name_off && is_named(b, m[i].name_off, name)) {
+			*ret_type = m[i].type;
 			return (int)(bits / 8);
-		inner = is_named(b, m[i].name_off, "") ? member_of(b, m[i].type, name, depth - 1)
-						       : -ENOENT;
+		}
+		inner = is_named(b, m[i].name_off, "")
+				? member_of(b, m[i].type, name, depth - 1, ret_type)
+				: -ENOENT;
 		if (inner >= 0)
 			return (int)(bits / 8) + inner;
 	}
@@ -130,6 +134,18 @@ static int member_of(const struct btf *b, uint32_t id, const char *name, int dep
 int btf_member(const struct btf *b, const char *structure, const char *member)
 {
 	int id = btf_find(b, BTF_KIND_STRUCT, structure);
+	uint32_t type;
 
-	return id < 0 ? id : member_of(b, (uint32_t)id, member, DEPTH);
+	return id < 0 ? id : member_of(b, (uint32_t)id, member, DEPTH, &type);
+}
+
+bool btf_is_pointer(const struct btf *b, const char *structure, const char *member)
+{
+	int id = btf_find(b, BTF_KIND_STRUCT, structure);
+	const struct btf_type *t = NULL;
+	uint32_t type;
+
+	if (id >= 0 && member_of(b, (uint32_t)id, member, DEPTH, &type) >= 0)
+		t = type_at(b, type);
+	return t && BTF_INFO_KIND(t->info) == BTF_KIND_PTR;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,3 +21,5 @@ int btf_read(struct arena *a, struct btf *ret);
 int btf_find(const struct btf *b, uint32_t kind, const char *name);
 /* Where a member of a structure is, those of unnamed parts included; -ENOENT. */
 int btf_member(const struct btf *b, const char *structure, const char *member);
+/* Whether the member is a pointer (not what it points to); a missing one is none. */
+bool btf_is_pointer(const struct btf *b, const char *structure, const char *member);

@@ -77,4 +77,5 @@ struct dump {
 	struct net_guard *guard; /* NULL: not started */
 	struct unix_space *unix_space; /* sock/unix.h */
 	struct pipe_sides *pipes; /* NULL: none met */
+	struct sem_undo_reader *sem_undo; /* ns/sem_undo.h; NULL: nobody has asked for undo */
 };

@@ -1,7 +1,8 @@
 /*
- * A program of type SYSCALL copies memory of the kernel into a map that we have mapped; an iterator
- * over unix sockets writes their addresses. Reads of addresses that are not there fail, they do no
- * harm. bpf(2) takes the programs as arrays of instructions; no library and no compiler is needed.
+ * A program of type SYSCALL copies memory of the kernel into a map that we have mapped; iterators
+ * over unix sockets and tasks write their addresses. Reads of addresses that are not there fail,
+ * they do no harm. bpf(2) takes the programs as arrays of instructions; no library and no compiler
+ * is needed.
  */
 #include "kernel/kernel-memory.h"
 
@@ -89,6 +90,7 @@ int kernel_memory_open(struct arena *arena, struct kernel_memory *ret)
 	ret->window = (char *)p;
 	ret->map = take_fd(&map);
 	ret->reader = take_fd(&reader);
+	ret->tasks = -1;
 	return 0;
 }
 
@@ -96,6 +98,7 @@ void kernel_memory_close(struct kernel_memory *k)
 {
 	fd_close(&k->map);
 	fd_close(&k->reader);
+	fd_close(&k->tasks);
 	(void)sys(SYS_munmap, k->window, PAGE_BYTES); /* our own mapping */
 }
 
@@ -114,11 +117,12 @@ int kernel_memory_read(const struct kernel_memory *k, uint64_t address, void *bu
 	return (int)r;
 }
 
-static int load_iterator(const struct kernel_memory *k)
+/* Of those whose context is a struct bpf_iter_meta and the object. */
+static int load_iterator(const struct kernel_memory *k, const char *function)
 {
-	int target = btf_find(&k->btf, BTF_FUNCTION, "bpf_iter_unix");
+	int target = btf_find(&k->btf, BTF_FUNCTION, function);
 	const struct bpf_insn code[] = {
-		LOAD(2, 1, 8),	    /* ctx->unix_sk; NULL at the end */
+		LOAD(2, 1, 8),	    /* ctx->unix_sk, ->task; NULL at the end */
 		SKIP_IF_ZERO(2, 7), /* to the end */
 		LOAD(1, 1, 0),	    /* ctx->meta */
 		LOAD(1, 1, 0),	    /* meta->seq */
@@ -142,11 +146,14 @@ static int load_iterator(const struct kernel_memory *k)
 	return (int)bpf(BPF_PROG_LOAD, &a);
 }
 
-static int open_iterator(const struct kernel_memory *k)
+/* Over what `which` says; NULL: over all. */
+static int open_iterator(int program, const union bpf_iter_link_info *which)
 {
-	_close_ int program = load_iterator(k), link = -1;
+	_close_ int link = -1;
 	union bpf_attr a = { .link_create = { .prog_fd = (uint32_t)program,
-					      .attach_type = BPF_TRACE_ITER } };
+					      .attach_type = BPF_TRACE_ITER,
+					      .iter_info = (uintptr_t)which,
+					      .iter_info_len = which ? sizeof(*which) : 0 } };
 
 	if (program < 0)
 		return program;
@@ -160,7 +167,8 @@ static int open_iterator(const struct kernel_memory *k)
 int kernel_memory_unix(const struct kernel_memory *k, struct arena *a, uint64_t **ret,
 		       size_t *ret_n)
 {
-	_close_ int fd = open_iterator(k);
+	_close_ int program = load_iterator(k, "bpf_iter_unix");
+	_close_ int fd = open_iterator(program, NULL);
 	char *buf = arena_alloc(a, BLOCK_BYTES);
 	size_t n = 0;
 	long got = fd;
@@ -173,4 +181,23 @@ int kernel_memory_unix(const struct kernel_memory *k, struct arena *a, uint64_t 
 	}
 	*ret_n = n / sizeof(**ret);
 	return got < 0 ? (int)got : 0;
+}
+
+int kernel_memory_task(struct kernel_memory *k, pid_t tid, uint64_t *ret)
+{
+	const union bpf_iter_link_info one = { .task = { .tid = (uint32_t)tid } };
+	_close_ int fd = -1;
+	uint64_t found[2];
+	long got;
+
+	if (k->tasks < 0)
+		k->tasks = load_iterator(k, "bpf_iter_task");
+	fd = open_iterator(k->tasks, &one);
+	got = fd < 0 ? fd : sys_read(fd, found, sizeof(found));
+	if (got < 0)
+		return (int)got;
+	if (got != sizeof(found[0]))
+		return got ? -EOPNOTSUPP : -ESRCH;
+	*ret = found[0];
+	return 0;
 }

@@ -1,14 +1,15 @@
 /*
  * Sets of System V semaphores. SEM_STAT_ANY (4.17) lists them, GETALL yields the values, GETPID who
- * changed one last. A set is the tree's if a task of the tree did, or if nobody known did and
- * nobody else lives in the ipc namespace. Tasks that wait on one are woken by the stop and wait
- * again.
+ * changed one last. A set is the tree's if a task of the tree did or will undo something in it, or
+ * if nobody known did and nobody else lives in the ipc namespace. Tasks that wait on one are woken
+ * by the stop and wait again.
  *
- * What exit will undo (SEM_UNDO) can be read nowhere. Whether a task has such a list at all can:
- * kcmp(2) tells whether it is the tool's, which has none. A single thread has one only if it asked
- * for undo, or had others; several threads always have one, in common. Where the tree uses no
- * semaphores of that sort it is without meaning; else it is refused, for several threads only if
- * they were the last to change a semaphore (otherwise a warning).
+ * What exit will undo (SEM_UNDO) is the matter of ns/sem_undo.c. Where that cannot read it, it is
+ * known only whether a task has such a list at all: kcmp(2) tells whether it is the tool's, which
+ * has none. A single thread has one only if it asked for undo, or had others; several threads
+ * always have one, in common. Where the tree uses no semaphores of that sort it is without meaning;
+ * else it is refused, for several threads only if they were the last to change a semaphore
+ * (otherwise a warning).
  * Not kept: times, and who changed a semaphore last.
  */
 #include "sysv_sem.pb-c.h"
@@ -16,16 +17,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/kcmp.h>
+#include <string.h>
 #include <sys/sem.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "core/world.h"
 #include "kernel/sys.h"
+#include "ns/sem_undo.h"
 #include "ns/sysv-object.h"
 
 enum { STAT_ANY = 20, INFO = 19, VALUE_MOST = 32767, SETS_MOST = 32000 };
-extern const struct world_kind kind_sysv_sem;
 
 static int control(int id, int n, int command, void *arg)
 {
@@ -36,14 +38,26 @@ static int control(int id, int n, int command, void *arg)
  */
 typedef VEC(pid_t) pid_list;
 
-/* Who has used sets of others is of no interest: the numbers may be those of their dead tasks. */
-static bool is_ours(struct dump *d, int id, size_t n, pid_list *users, bool *ret_outside)
+/* Or was never there. */
+static bool is_gone(int error)
+{
+	return error == -EINVAL || error == -EIDRM;
+}
+
+/* 1, 0, -errno. Who has used sets of others is of no interest: the numbers may be those of their
+ * dead tasks.
+ */
+static int is_ours(struct dump *d, int id, size_t n, pid_list *users, bool *ret_outside)
 {
 	pid_t *user = arena_array(&d->arena, pid_t, n);
 	bool ours;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		user[i] = control(id, (int)i, GETPID, NULL);
+		if (user[i] < 0)
+			return is_gone(user[i]) ? 0 : fail(user[i], "ask who used semaphores %d",
+							   id);
+	}
 	ours = sysv_is_ours(d, user, n, ret_outside);
 	for (size_t i = 0; i < n && ours; i++)
 		*vec_push(&d->arena, users) = user[i];
@@ -75,8 +89,20 @@ static int append(struct dump *d, int id, const struct semid_ds *s, bool outside
 	return world_append(d, &kind_sysv_sem, &m.base);
 }
 
+/* Its value goes on without the tree, which undoes what it did when the dump ends it. */
+static int refuse_outside(struct dump *d, int id)
+{
+	return refuse(&d->blockers, 0, arena_printf(&d->arena, "System V semaphores %d", id),
+		      "others use them, too, and the end of a task will undo something in them",
+		      "dump when the tree has given them back, or with all who use them");
+}
+
+/* Nobody could read the lists. */
 static int refuse_undo(struct dump *d, const pid_list *users)
 {
+	const char *reason = arena_printf(
+		&d->arena, "what its end will undo (SEM_UNDO) cannot be read: it takes BTF, "
+			   "CAP_BPF and CAP_PERFMON (%s)", strerror(-sem_undo_error(d)));
 	const long self = sys(SYS_getpid);
 	int r = 0;
 
@@ -90,32 +116,43 @@ static int refuse_undo(struct dump *d, const pid_list *users)
 				(*t)->pid);
 			continue;
 		}
-		r = refuse(&d->blockers, (*t)->pid, "its System V semaphores",
-			   "what its end will undo (SEM_UNDO) cannot be read",
+		r = refuse(&d->blockers, (*t)->pid, "its System V semaphores", reason,
 			   "dump when it has given them back, or use semop without SEM_UNDO");
 	}
 	return r;
 }
 
+/* The set in slot i; 1: it is the tree's. */
+static int dump_slot(struct dump *d, int i, pid_list *users)
+{
+	struct semid_ds s;
+	int id = control(i, 0, STAT_ANY, &s), r;
+	bool undone, outside = false;
+
+	if (id < 0)
+		return is_gone(id) ? 0 : fail(id, "ask for semaphores");
+	r = is_ours(d, id, s.sem_nsems, users, &outside);
+	undone = sem_undo_has(d, id);
+	if (r < 0 || (!r && !undone))
+		return r;
+	r = undone && outside ? refuse_outside(d, id) : append(d, id, &s, outside);
+	return r ? r : 1;
+}
+
 static int dump(struct dump *d)
 {
 	struct seminfo info;
-	struct semid_ds s;
 	int last = control(0, 0, INFO, &info), r = 0;
-	bool outside, any = false;
+	bool any = false;
 	pid_list users = { 0 };
 
-	if (last == -ENOSYS)
-		return 0;
-	for (int i = 0; i <= last && !r; i++) {
-		int id = control(i, 0, STAT_ANY, &s);
-
-		if (id < 0 || !is_ours(d, id, s.sem_nsems, &users, &outside))
-			continue;
-		any = true;
-		r = append(d, id, &s, outside);
+	if (last < 0)
+		return last == -ENOSYS ? 0 : fail(last, "ask for System V semaphores");
+	for (int i = 0; i <= last && r >= 0; i++) {
+		r = dump_slot(d, i, &users);
+		any |= r > 0;
 	}
-	return r ?: any ? refuse_undo(d, &users) : 0;
+	return r < 0 ? r : any && sem_undo_error(d) ? refuse_undo(d, &users) : 0;
 }
 
 /* --- restore -----------------------------------------------------------------------------------
@@ -217,6 +254,6 @@ static int undo(struct restore *r, struct world_object *o)
 }
 
 const struct world_kind kind_sysv_sem = {
-	.name = "sysv_sem", .descriptor = &sysv_sem__descriptor, .dump = dump, .plan = plan,
-	.create = create, .undo = undo,
+	.name = "sysv_sem", .descriptor = &sysv_sem__descriptor, .look = sem_undo_look,
+	.dump = dump, .plan = plan, .create = create, .undo = undo,
 };

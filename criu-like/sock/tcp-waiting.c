@@ -73,11 +73,12 @@ int tcp_waiting_dump(struct dump *d, struct fd_probe *p, const struct nft_pair *
 	if (r)
 		return r;
 	if (unread || !tcp_waiting_state(m->state) || bytes > BYTES_MAX || unsent > BYTES_MAX)
-		return fd_refuse(d, p, "nobody has accepted the connection, and it is not simple",
-				 "accept it before the dump");
+		return fd_refuse_now(d, p,
+				     "nobody has accepted the connection, and it is not simple",
+				     "accept it before the dump");
 	m->waits_with_bytes = m->has_waits_with_bytes = bytes || unsent || m->state != ESTABLISHED;
 	if (m->waits_with_bytes && goes_on)
-		return fd_refuse(d, p,
+		return fd_refuse_now(d, p,
 				 "it has sent bytes, or the end of its stream, which nobody has "
 				 "accepted: they can be read when the tree is dead",
 				 "accept the connection before the dump, or dump without -R");

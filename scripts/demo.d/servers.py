@@ -10,6 +10,7 @@ NAME is redis, nginx or postgres. The clients count every exchange over connecti
 once; each server tells in its own way which connection it speaks on, so a client that connected
 anew would be noticed, as would a reply that is missing or comes twice.
 """
+import ctypes
 import hashlib
 import http.client
 import os
@@ -63,6 +64,7 @@ class Pipe:
 
 class Redis:
     user = None
+    ending = signal.SIGTERM  # at which it cleans up, with clients or without
 
     def prepare(self, directory):
         pass
@@ -142,6 +144,7 @@ def content(name, size):
 
 class Nginx:
     user = None
+    ending = signal.SIGTERM
 
     def prepare(self, directory):
         os.mkdir(directory + "/www")
@@ -205,6 +208,7 @@ class NginxTalk:
 
 class Postgres:
     user = "postgres"
+    ending = signal.SIGINT  # SIGTERM waits for the clients, SIGKILL leaves its System V segment
 
     def binary(self, name):
         versions = sorted(os.listdir("/usr/lib/postgresql"), key=float)
@@ -328,7 +332,7 @@ def both(name, directory, port):
     try:
         talk(name, directory, port)
     finally:
-        server.terminate()
+        server.send_signal(SERVERS[name][0].ending)
         server.wait()
 
 
@@ -351,9 +355,37 @@ def is_alive(pid):
         return False
 
 
+def signal_all(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def end_trees(roots, ending):
+    """Asks all of them to end, which lets a server take away what it made; insists after a while."""
+    pids = [p for root in roots for p in tree_of(root)]
+    signal_all([p for p in pids if is_alive(p)], ending)
+    end = time.monotonic() + PATIENCE_S / 2
+    while any(map(is_alive, pids)) and time.monotonic() < end:
+        time.sleep(0.02)
+    signal_all([p for p in pids if is_alive(p)], signal.SIGKILL)
+    while any(map(is_alive, pids)) and time.monotonic() < end + PATIENCE_S / 2:
+        time.sleep(0.02)
+
+
+def segments():
+    """System V segments that nobody has attached: id and the process that made it."""
+    with open("/proc/sysvipc/shm") as f:
+        lines = [dict(zip(names, line.split())) for names in [f.readline().split()] for line in f]
+    return {int(s["shmid"]): int(s["cpid"]) for s in lines if s["nattch"] == "0"}
+
+
 class Demonstration:
     def __init__(self, name, directory, torpor):
         self.name, self.torpor = name, torpor
+        self.segments = segments()
         self.directory = directory
         self.checkpoint = directory + "/checkpoint"
         self.pids = set()
@@ -440,11 +472,12 @@ class Demonstration:
         self.verdict(root.pid, self.directory + "/both.log")
 
     def end(self):
-        for pid in [p for root in self.pids for p in tree_of(root)]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        makers = {p for root in self.pids for p in [root] + tree_of(root)}
+        end_trees(self.pids, SERVERS[self.name][0].ending)
+        # What a server that did not come back, or had to be killed, could not take away itself.
+        for shmid, maker in segments().items():
+            if shmid not in self.segments and maker in makers:
+                ctypes.CDLL(None).shmctl(shmid, 0, None)  # IPC_RMID
 
 
 def reap(process):

@@ -26,6 +26,7 @@ class Served:
     needs = ()
     options = ("--tcp-established",)
     cycles = 3
+    ending = signal.SIGTERM  # what makes it clean up and end
 
     def start(self, directory, port):
         """The pid of the server, which answers."""
@@ -105,6 +106,7 @@ class Postgres(Served):
     """pgbench: every transaction is there once, and the sums agree."""
     needs = ("psql", "pgbench", "setpriv")
     clients_of, transactions = 4, 500
+    ending = servers.Postgres.ending
 
     def sql(self, port, text):
         return subprocess.run(["psql", "-XqtA", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres",
@@ -376,6 +378,5 @@ def inside(served, directory, cycle):
     if any(codes):
         raise Wrong("clients ended with %s:\n%s" % (codes, "\n".join(outputs)[-1500:]))
     result = served.check(work, port, outputs)
-    for pid in servers.tree_of(root):
-        os.kill(pid, signal.SIGKILL)
+    servers.end_trees([root], served.ending)
     return "%d cycles, %s" % (served.cycles, result)

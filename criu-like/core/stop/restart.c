@@ -19,13 +19,17 @@
 #include "core/stop/restart.h"
 
 #include <linux/futex.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "core/connection.h"
 #include "core/stop/regs.h"
 #include "core/stop/sleep.h"
+#include "kernel/descriptor.h"
 #include "kernel/proc-status.h"
 #include "kernel/ptrace-inquiry.h"
 #include "kernel/sys.h"
@@ -230,4 +234,29 @@ int restart_image(struct dump *d, struct victim_thread *v)
 	t->restart_left_ns = sleep < 0 ? 0 : time_left(v, sleep);
 	t->restart_syscall = t->restart_left_ns ? (uint64_t)sleep : 0;
 	return 0;
+}
+
+static bool has_connected(const struct victim_thread *v)
+{
+	int64_t result = -regs_result(&v->live);
+	_close_ int fd = -1;
+	int state;
+
+	if (regs_call(&v->live) != SYS_connect || result < E_RESTARTSYS || result > E_RESTARTNOHAND)
+		return false;
+	fd = sys_pidfd_getfd(v->task->pidfd, (int)regs_arg(&v->live, 0));
+	state = fd < 0 ? fd : connection_state(fd);
+	return state > 0 && state != TCP_SYN_SENT && state != TCP_CLOSE && state != TCP_LISTEN;
+}
+
+void restart_settle(struct dump *d)
+{
+	vec_foreach(v, &d->victims->thread) {
+		struct user_regs_struct r = (*v)->live;
+
+		if (!(*v)->thread || (*v)->gone || !has_connected(*v))
+			continue;
+		regs_set_result(&r, 0);
+		(*v)->thread->regs.prstatus = arena_memdup(&d->arena, &r, sizeof(r));
+	}
 }
