@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "core/file/file.h"
 #include "core/kind.h"
 #include "creds.pb-c.h"
 #include "itimers.pb-c.h"
@@ -33,6 +34,9 @@
 extern const struct task_kind kind_creds, kind_itimers, kind_posix_timers, kind_rlimits, kind_sched,
 	kind_sigaction, kind_sigpending;
 const struct task_kind *const task_kinds[] = { NULL };
+const struct fd_kind *const fd_kinds[] = { NULL };
+extern const struct mem_kind *const mem_kinds[];
+const struct mem_kind *const mem_kinds[] = { NULL };
 extern const char blob_start[], blob_end[];
 
 enum { AREA_BYTES = 1 << 20, STACK_BYTES = 8192 };
