@@ -579,8 +579,7 @@ int files_dump(struct dump *d)
 	if (!d->files)
 		files_space_init(d);
 	f = d->files;
-	r = quick_start(d);
-	r = r ?: image_create(d->set, "ofd", &f->ofd_image);
+	r = image_create(d->set, "ofd", &f->ofd_image);
 	if (!r)
 		r = dump_tables(d);
 	vec_foreach(g, &f->glanced)

@@ -5,9 +5,9 @@
  * task is asked for it, one fcntl(2) for each number within the program that it runs anyway. Lines
  * of kinds without a file system behind them: those kinds read fdinfo always. Locks: /proc/locks
  * lists the files that have any, of all processes. For its reader the kernel waits until no cpu can
- * be in the middle of a lock any more (5 to 15 ms), so with few descriptors every regular file is
- * taken for one with locks, and its fdinfo is read. So it is on file systems that number inodes in
- * another way for locks, and for a tool outside the initial pid namespace, which would not see
+ * be in the middle of a lock any more (5 to 15 ms), so the first thousand regular files are
+ * taken for ones with locks, and their fdinfo is read. So it is on file systems that number inodes
+ * in another way for locks, and for a tool outside the initial pid namespace, which would not see
  * locks whose setter is gone.
  */
 #include <errno.h>
@@ -25,7 +25,7 @@ enum {
 	ASK_MAX = 30000, /* numbers in one program: slots are few */
 	PID_NAMESPACE = 2,
 	COPIES_MAX = 8192,
-	FEW = 1000, /* descriptors that are read faster than /proc/locks */
+	FEW = 1000, /* files whose fdinfo is read faster than /proc/locks */
 };
 static const uint64_t initial_pid_namespace = 0xeffffffcu; /* linux/proc_ns.h, not exported */
 
@@ -134,40 +134,32 @@ int files_ask(struct dump *d, struct prog *p, const struct thread *t)
 	return 0;
 }
 
-static bool few_descriptors(const struct dump *d)
-{
-	size_t n = 0;
-
-	vec_foreach(t, &d->tree.task)
-	{
-		const struct proc_list *number = (*t)->files == (*t)->index
-							 ? map_get(&d->files->open, (*t)->files, 0)
-							 : NULL;
-
-		n += number ? number->n : 0;
-	}
-	return n <= FEW;
-}
-
-int quick_start(struct dump *d)
+static void read_locks(struct dump *d)
 {
 	struct file_space *f = d->files;
 	struct fdinfo_lock l;
 	struct span text;
-	int r;
+	int r = io_slurp_at(&d->arena, AT_FDCWD, "/proc/locks", &text);
 
-	f->lock_anywhere = few_descriptors(d);
-	if (f->lock_anywhere)
-		return 0;
-	r = io_slurp_at(&d->arena, AT_FDCWD, "/proc/locks", &text);
-
+	f->locks_read = true;
 	f->lock_anywhere = r || d->ns[PID_NAMESPACE] != initial_pid_namespace;
 	if (f->lock_anywhere)
-		return 0;
+		return;
 	while ((r = proc_lock_next(&text, &l)) > 0)
 		map_put(&f->locked, l.ino, 0, f);
 	f->lock_anywhere = r < 0;
-	return 0;
+}
+
+/* The list is read once there are many to look for: the first ones are taken to have some. */
+static bool may_have_lock(struct dump *d, uint64_t ino)
+{
+	struct file_space *f = d->files;
+
+	if (!f->locks_read && f->n_lockable++ < FEW)
+		return true;
+	if (!f->locks_read)
+		read_locks(d);
+	return f->lock_anywhere || map_get(&f->locked, ino, 0);
 }
 
 /* File systems that show a lock under the inode number that stat(2) shows. */
@@ -182,8 +174,7 @@ bool quick_lockless(struct dump *d, const struct fd_probe *p)
 		return true;
 	if (S_ISFIFO(p->st.st_mode) && fd_fs_type(d, p) == PIPEFS_MAGIC)
 		return true;
-	return !d->files->lock_anywhere && !map_get(&d->files->locked, p->st.st_ino, 0) &&
-	       plain_file_system(fd_fs_type(d, p));
+	return plain_file_system(fd_fs_type(d, p)) && !may_have_lock(d, p->st.st_ino);
 }
 
 static bool needs_info(struct dump *d, const struct fd_probe *p)

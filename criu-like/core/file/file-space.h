@@ -43,6 +43,8 @@ struct file_space {
 	uint64_t copies;	 /* how many numbers of the tool these may take; 0: not asked yet */
 	struct map open;	 /* table -> struct proc_list: files_numbers() */
 	struct map locked;	 /* inode numbers of files with locks on them */
+	uint32_t n_lockable;	 /* files that were asked about before the list was read */
+	bool locks_read;
 	bool lock_anywhere;	 /* the kernel does not show all locks: any file may have one */
 	VEC(struct fd_kept) after; /* by fd_keep() */
 };
@@ -50,8 +52,6 @@ struct file_space {
 void files_space_init(struct dump *d);
 /* Whether every number that was asked about is open. */
 bool answers_good(const struct fd_answers *a);
-/* Which files have locks; before the first quick_look(). */
-int quick_start(struct dump *d);
 /*
  * Fills flags and position (p->fd, st and mnt_id are known) without fdinfo, whose text stays empty:
  * there is nothing in it that anybody needs. False: it must be read.
