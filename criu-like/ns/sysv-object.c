@@ -38,6 +38,9 @@ SysvPerm *sysv_perm(struct dump *d, int id, const struct ipc_perm *p, int64_t ct
 	return m;
 }
 
+enum { IPC_NAMESPACE = 4 }; /* in dump.ns */
+static const uint64_t initial_ipc_namespace = 0xefffffffu; /* linux/proc_ns.h, not exported */
+
 /* The tool and those who started it use nothing of the tree's. */
 static bool is_ancestor(struct dump *d, pid_t pid)
 {
@@ -69,10 +72,13 @@ static bool shares_namespace(pid_t pid)
 	return !strcmp(own, other);
 }
 
+/* In the first namespace never: kernel threads are there, and processes that we need not see. */
 static bool find_alone(struct dump *d)
 {
 	struct proc_list all;
 
+	if (d->ns[IPC_NAMESPACE] == initial_ipc_namespace)
+		return false;
 	if (proc_list_at(&d->arena, AT_FDCWD, "/proc", &all))
 		return false;
 	for (size_t i = 0; i < all.n; i++)
