@@ -425,8 +425,11 @@ int task_kinds_last(struct restore *r, const struct thread *t)
 
 void *task_kinds_memo(struct restore *r, const struct task_kind *k, size_t len_bytes)
 {
-	struct records *of = &r->task_records->of[position(k)];
+	struct records *of;
 
+	if (!r->task_records)
+		r->task_records = records_new(&r->arena, &r->tree);
+	of = &r->task_records->of[position(k)];
 	if (!of->memo)
 		of->memo = arena_alloc(&r->arena, len_bytes);
 	return of->memo;
