@@ -103,8 +103,18 @@ static int clear(const struct victim_mm *mm, uint64_t address, uint64_t len)
 	return r;
 }
 
+/* A thread whose stack pointer is in there needs them still, wherever its code is. */
+static bool is_needed(const struct dump *d, const struct victim_mm *mm, uint64_t at, uint64_t len)
+{
+	for (struct victim_thread *v = d->victims->in_mm[mm->task->index]; v; v = v->next_in_mm)
+		if (v->thread && !v->thread->dead && regs_sp(&v->live) - at < len)
+			return true;
+	return false;
+}
+
 /* Nobody is on its way home any more: what is left of such frames goes. */
-static int remove_orphans(const struct victim_mm *mm, const uint64_t *entry, size_t n_entry)
+static int remove_orphans(struct dump *d, const struct victim_mm *mm, const uint64_t *entry,
+			  size_t n_entry)
 {
 	int r = 0;
 
@@ -112,6 +122,11 @@ static int remove_orphans(const struct victim_mm *mm, const uint64_t *entry, siz
 		uint64_t at = mm->stack + i * PAGE,
 			 len = entry[i] & page_in_use ? orphan_len(mm, at) : 0;
 
+		if (len && is_needed(d, mm, at, len))
+			return refuse(&d->blockers, mm->task->pid, "process",
+				      "a dump of it was killed, and it has not recovered from that "
+				      "yet",
+				      "try again; if it is stopped, continue it for a moment (SIGCONT)");
 		if (len <= (n_entry - i) * PAGE)
 			r = clear(mm, at, len);
 	}
@@ -147,9 +162,11 @@ static int look_for_unused(struct dump *d, struct victim_mm *mm, uint32_t least,
 	r = r ? r : io_pread(fd, entry, n * sizeof(*entry), mm->stack / PAGE * sizeof(*entry));
 	if (r < 0)
 		return fail(r, "task %d: pagemap of its stack", mm->task->pid);
-	r = remove_orphans(mm, entry, n);
+	r = remove_orphans(d, mm, entry, n);
 	if (r < 0)
-		return fail(r, "task %d: remove what a killed dump has left", mm->task->pid);
+		return r == -ENOTSUP ? r
+				     : fail(r, "task %d: remove what a killed dump has left",
+					    mm->task->pid);
 	for (uint32_t len = most; !mm->frames; len /= 2) {
 		mm->frames_len = len > least ? len : least;
 		mm->frames = unused(mm, entry, n, pages(mm->frames_len));
