@@ -123,10 +123,11 @@ static int remove_orphans(struct dump *d, const struct victim_mm *mm, const uint
 			 len = entry[i] & page_in_use ? orphan_len(mm, at) : 0;
 
 		if (len && is_needed(d, mm, at, len))
-			return refuse(&d->blockers, mm->task->pid, "process",
-				      "a dump of it was killed, and it has not recovered from that "
-				      "yet",
-				      "try again; if it is stopped, continue it for a moment (SIGCONT)");
+			return refuse(
+				&d->blockers, mm->task->pid, "process",
+				"a dump of it was killed, and it has not recovered from that "
+				"yet",
+				"try again; if it is stopped, continue it for a moment (SIGCONT)");
 		if (len <= (n_entry - i) * PAGE)
 			r = clear(mm, at, len);
 	}
