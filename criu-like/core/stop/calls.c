@@ -133,7 +133,8 @@ static void build(struct victim_mm *mm, struct calls *c, char *buffer)
 	frames_build(mm, v, c->at, buffer);
 	for (uint32_t i = 0; i < c->prog->op.n; i++)
 		e = add_operation(c, i, e);
-	if (mm->lock_future == LOCK_UNKNOWN && !mm->lock_prober)
+	/* A list that is watched call by call may have to be left in the middle. */
+	if (v->marker && mm->lock_future == LOCK_UNKNOWN && !mm->lock_prober)
 		e = add_probe(mm, c, e, buffer);
 	e = add_call(e, SYS_tgkill,
 		     (int64_t[6]){ own_number(&s->nstgid), own_number(&s->nspid), v->marker });
