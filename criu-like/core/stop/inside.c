@@ -55,16 +55,18 @@ static int ignored_signal(const struct victim_thread *v, uint64_t no)
 }
 
 /*
- * Not pending, and not blocked: one that the thread itself blocks would stay pending if the tool
- * died between the two steps in, and could be taken for nothing if somebody sent it. (A libc blocks
- * all of them for moments.) With none left, every system call of the program is stopped at until it
- * sends itself signal 0.
+ * Not pending, and not blocked where there is a choice: a blocked one could be sent by somebody
+ * during the run and would be taken for nothing, and stays pending if the tool dies between the two
+ * steps in. (A libc blocks all of them for moments.) With none left, every system call of the
+ * program is stopped at until it sends itself signal 0.
  */
 static void choose_marker(struct victim_thread *v)
 {
 	const struct proc_status *s = v->thread->status;
+	uint64_t no = s->sigcgt | s->sigpnd | s->shdpnd;
 
-	v->marker = ignored_signal(v, s->sigcgt | s->sigpnd | s->shdpnd | v->thread->regs.sigmask);
+	v->marker = ignored_signal(v, no | v->thread->regs.sigmask);
+	v->marker = v->marker ? v->marker : ignored_signal(v, no);
 }
 
 int inside_prepare(struct dump *d, struct victim_thread *v)
